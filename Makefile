@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+#
+# The short commands. The build itself is CMake's (CMakeLists.txt); this file sets the machine up,
+# configures build/x86_64 and passes the wish on.
+
+ARCH  ?= x86_64
+BUILD ?= build/$(ARCH)
+IMAGE ?= min
+JOBS  ?= $(shell nproc)
+
+.PHONY: all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
+        image-update listing format check doc clean help
+
+all: configure             ## build everything (the default)
+	@cmake --build $(BUILD) -j $(JOBS)
+
+setup:                     ## install what is missing on this machine
+	@tools/setup
+
+configure: setup
+	@if [ ! -e $(BUILD)/Makefile ]; then cmake --preset $(ARCH) -B $(BUILD); fi
+
+qemu: all                  ## boot to the shell; Ctrl-A X leaves
+	@tools/exo-run --build $(BUILD) --login
+
+qemu-gdb: all              ## the same, stopped and waiting for gdb on port 1234
+	@cmake --build $(BUILD) --target qemu-gdb
+
+test: all                  ## what a commit must pass; T=PATTERN picks tests by name
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) -LE long \
+	    $(if $(T),-R '$(T)')
+
+test-list: configure       ## the names of all tests
+	@ctest --test-dir $(BUILD) -N
+
+test-long: all             ## the long campaigns as well
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)')
+
+bench: all                 ## exobench under --icount, compared with Linux
+	@bench/run --build $(BUILD)
+
+bench-linux: setup         ## measure Linux again for the comparison
+	@bench/run --linux
+
+image: configure           ## the root file system IMAGE=min (default), busybox or dev
+	@cmake --build $(BUILD) -j $(JOBS) --target image-$(IMAGE)
+
+image-update: setup        ## renew the package list image/$(IMAGE).lock from the mirror
+	@image/build update $(IMAGE)
+
+listing: configure         ## disassembly and symbols beside kernel.elf
+	@cmake --build $(BUILD) --target listing
+
+format: setup              ## lay all C files out by .clang-format
+	@tools/check-format --fix
+
+check: configure           ## only the checks of the source tree
+	@ctest --test-dir $(BUILD) --output-on-failure -L check
+
+doc: setup                 ## the pages made from sources: call reference, and Doxygen's if there
+	@tools/gen-call-docs
+	@if command -v doxygen > /dev/null; then doxygen doc/Doxyfile; \
+	else echo "doxygen is not installed: only the call reference was made"; fi
+
+clean:                     ## remove build/ and the symlink kernel.elf
+	rm -rf build kernel.elf
+
+help:                      ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    expand -t 16

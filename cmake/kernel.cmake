@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+#
+# kernel.elf: one line a source. The generic part first, then the architecture's.
+
+set(EXO_LIB_SOURCES
+  lib/chacha.c
+  lib/cpio.c
+  lib/elf.c
+  lib/format.c
+  lib/heap.c
+  lib/string.c
+)
+
+set(EXO_KERNEL_SOURCES
+  kernel/main.c
+  kernel/boot/init.c
+  kernel/cap/cap.c
+  kernel/env/env.c
+  kernel/env/slots.c
+  kernel/env/thread.c
+  kernel/ipc/endpoint.c
+  kernel/ipc/event.c
+  kernel/ipc/pair.c
+  kernel/ipc/wait.c
+  kernel/irq/device.c
+  kernel/mem/account.c
+  kernel/mem/frame.c
+  kernel/mem/region.c
+  kernel/mem/space.c
+  kernel/mem/space_calls.c
+  kernel/object.c
+  kernel/sched/sched.c
+  kernel/sched/timer.c
+  kernel/trace/log.c
+  kernel/trap/call.c
+  kernel/trap/upcall.c
+  kernel/trap/view.c
+)
+
+set(EXO_HAL_SOURCES
+  hal/x86_64/acpi.c
+  hal/x86_64/boot.S
+  hal/x86_64/boot_info.c
+  hal/x86_64/checks.c
+  hal/x86_64/clock.c
+  hal/x86_64/cmos.c
+  hal/x86_64/context.c
+  hal/x86_64/cpu.c
+  hal/x86_64/descriptors.c
+  hal/x86_64/entry.S
+  hal/x86_64/interrupt.c
+  hal/x86_64/page.S
+  hal/x86_64/paging.c
+  hal/x86_64/port.c
+  hal/x86_64/space.c
+  hal/x86_64/start.c
+  hal/x86_64/trap.c
+  hal/x86_64/user_copy.S
+)
+
+exo_archive(lib_kernel kernel_flags ${EXO_LIB_SOURCES})
+exo_archive(lib_native native_flags ${EXO_LIB_SOURCES})
+exo_archive(lib_posix posix_flags ${EXO_LIB_SOURCES})
+
+exo_present(sources ${EXO_KERNEL_SOURCES} ${EXO_HAL_SOURCES})
+if(sources)
+  add_executable(kernel ${sources})
+  set_target_properties(kernel PROPERTIES OUTPUT_NAME kernel.elf
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_link_libraries(kernel PRIVATE kernel_flags lib_kernel)
+  exo_link(kernel ${EXO_HAL}/kernel.ld)
+
+  # `gdb kernel.elf` works in the top folder as well.
+  add_custom_command(TARGET kernel POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:kernel>
+      ${CMAKE_SOURCE_DIR}/kernel.elf)
+
+  # The disassembly with source lines and the symbols by address: `make listing`.
+  add_custom_command(OUTPUT kernel.lst kernel.sym
+    COMMAND ${EXO_OBJDUMP} -d -S $<TARGET_FILE:kernel> > kernel.lst
+    COMMAND ${EXO_NM} -n $<TARGET_FILE:kernel> > kernel.sym
+    DEPENDS kernel VERBATIM)
+  add_custom_target(listing DEPENDS kernel.lst kernel.sym)
+endif()

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+#
+# Every test, each a ctest test of its own name:
+#   unit/NAME    tests/c17/unit/test_NAME.c on the host, under the sanitizers (label unit)
+#   guest/NAME   a function of tests/guest/test_*.py, as listed in tests/guest/list (label guest)
+#   check/NAME   a rule about the source tree (label check)
+# The label "long" keeps a test out of `make test`.
+
+add_subdirectory(tests/c17/unit)
+add_subdirectory(tests/guest)
+
+# exo_check(NAME COMMAND...)
+function(exo_check name)
+  add_test(NAME check/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(check/${name} PROPERTIES LABELS check TIMEOUT 120 SKIP_RETURN_CODE 77)
+endfunction()
+
+exo_check(layers ${CMAKE_SOURCE_DIR}/tools/check-layers)
+exo_check(format ${CMAKE_SOURCE_DIR}/tools/check-format)
+exo_check(spdx ${CMAKE_SOURCE_DIR}/tools/check-spdx)
+exo_check(calls ${CMAKE_SOURCE_DIR}/tools/check-calls)
+exo_check(commit ${CMAKE_SOURCE_DIR}/tools/check-commit)
+exo_check(guest-list ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --check-list)
+exo_check(image-twice ${CMAKE_SOURCE_DIR}/tools/check-image ${CMAKE_BINARY_DIR})
+
+# Guest tests: lines of NAME SECONDS [word]..., with "#" before what is not run.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tests/guest/list)
+file(STRINGS tests/guest/list lines REGEX "^[a-z]")
+foreach(line IN LISTS lines)
+  separate_arguments(words UNIX_COMMAND "${line}")
+  list(POP_FRONT words name seconds)
+  set(labels guest)
+  if("long" IN_LIST words)
+    list(APPEND labels long)
+  endif()
+  add_test(NAME guest/${name}
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --build ${CMAKE_BINARY_DIR} ${name})
+  set_tests_properties(guest/${name} PROPERTIES LABELS "${labels}" TIMEOUT ${seconds})
+  if("alone" IN_LIST words)
+    set_tests_properties(guest/${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endforeach()

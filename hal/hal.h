@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract between the portable kernel and a machine.
+ *
+ * A port implements every function here in hal/MACHINE/, and provides in
+ * hal/MACHINE/include/hal_machine.h: struct hal_context (a thread's registers), struct hal_fpu,
+ * struct hal_space, and the functions marked "inline" below. Nothing above this line knows which
+ * machine it runs on.
+ *
+ * Context of every function unless said otherwise: kernel mode, interrupts off, on the CPU's own
+ * kernel stack. The kernel never sleeps: the machine enters it through one of the kernel_* functions
+ * at the end of this file and, when that returns, loads the context of hal_cpu()->thread_context
+ * (which may be another thread's by then) and leaves to user mode.
+ */
+#ifndef HAL_HAL_H
+#define HAL_HAL_H
+
+#include <exo/types.h>
+#include <exo/utcb.h>
+#include <stdbool.h>
+
+typedef uint32_t pfn_t; /* page frame number: physical address / 4096 */
+#define PFN_NONE UINT32_MAX
+
+#include <hal_machine.h>
+
+/* ---- the machine as found at boot -------------------------------------------------------------- */
+
+struct hal_range {
+    uint64_t base, bytes;
+};
+#define HAL_RANGES 32
+
+struct hal_boot {
+    struct hal_range ram[HAL_RANGES]; /* usable RAM, page aligned, the kernel's image taken out */
+    unsigned ram_count;
+    struct hal_range archive;         /* the boot archive; lies within ram[] and must be kept */
+    char command_line[3072];
+    uint64_t epoch_ns;                /* the real-time clock, nanoseconds since 1970 */
+};
+
+/** Brings the boot CPU up: console, descriptor tables, final page tables (no page writable and
+ *  executable), trap entry, interrupt controller, calibrated clock. Called once, first. The kernel
+ *  image is mapped; every RAM page is reachable through hal_frame_ptr afterwards. */
+const struct hal_boot *hal_start(void);
+
+/** Writes to the kernel's log device. Any context. */
+void hal_log(const char *text, size_t bytes);
+
+/** Stops the machine; never returns. */
+_Noreturn void hal_power_off(void);
+
+/* ---- this CPU ---------------------------------------------------------------------------------- */
+
+/** Per-CPU data that both sides of the line need; the machine's trap entry uses these fields.
+ *  foreign_pc and utcb are those of the thread that runs. */
+struct hal_cpu {
+    struct hal_context *thread_context; /* where trap entry saves, and exit loads, user registers */
+    struct exo_utcb *utcb;              /* kernel's pointer to the running thread's UTCB */
+    uint64_t foreign_pc;                /* where foreign calls are reflected to; 0: nowhere */
+    uint64_t reflections;               /* foreign calls reflected so far */
+    uint64_t kernel_stack;              /* top */
+    uint64_t scratch[4];                /* the trap entry's own */
+    unsigned number;
+};
+struct hal_cpu *hal_cpu(void); /* inline */
+
+/** Lets interrupts in and sleeps until one was served; returns with interrupts off. */
+void hal_idle(void);
+
+/* ---- physical memory --------------------------------------------------------------------------- */
+
+void *hal_frame_ptr(pfn_t frame);       /* inline: kernel pointer to a RAM frame */
+pfn_t hal_frame_of(const void *ptr);    /* inline: its inverse */
+void hal_page_zero(void *page);         /* inline: as few instructions as the machine can */
+void hal_page_copy(void *to, const void *from); /* inline */
+
+/* ---- address spaces ---------------------------------------------------------------------------- */
+
+/*
+ * A space is a tree of page tables whose tables are frames that the generic kernel supplies.
+ * HAL_LEAF_PAGES pages (a power of two) share one leaf table, so a walk over a range asks once per
+ * leaf table and then steps from one entry to the next: hal_pte_t is an entry, an array of
+ * HAL_LEAF_PAGES of them is a leaf table.
+ */
+#define HAL_SOFT_OWNED 1u /* soft bit: the space owns a share of the frame (private page); without
+                             it the entry only borrows a frame from a region or extent */
+#define HAL_SOFT_COW   2u /* soft bit: write-protected only because the frame may be shared */
+
+/** Where page-table frames come from (zeroed); PFN_NONE if there are none. Set by the caller. */
+struct hal_table_source {
+    pfn_t (*take)(struct hal_table_source *source);
+    void (*give)(struct hal_table_source *source, pfn_t frame);
+};
+
+/** Makes an empty user space (kernel part and view page included). False: no frames. */
+bool hal_space_init(struct hal_space *space, struct hal_table_source *source);
+/** The entry for user address `va`; 0 if there is no leaf table and `source` is 0 or has none. */
+hal_pte_t *hal_space_entry(struct hal_space *space, uint64_t va, struct hal_table_source *source);
+/** The lowest address >= va, < end that can have an entry (skips absent tables); `end` if none. */
+uint64_t hal_space_next(const struct hal_space *space, uint64_t va, uint64_t end);
+/** Frees all tables of a space whose entries were all cleared; at most `budget` tables a call.
+ *  True when it is finished. */
+bool hal_space_free(struct hal_space *space, struct hal_table_source *source, unsigned budget);
+/** Loads the space on this CPU (0: kernel only). */
+void hal_space_switch(struct hal_space *space);
+/** After an entry of `space` that was present changed or went: forgets cached translations of va,
+ *  or of the whole space if va is HAL_FLUSH_ALL. */
+#define HAL_FLUSH_ALL UINT64_MAX
+void hal_space_flush(struct hal_space *space, uint64_t va);
+/** Maps a kernel-owned frame read-only for users at EXO_VIEW_VA in every space made afterwards. */
+void hal_view_set(pfn_t frame);
+
+/* Entries, all inline. rights: EXO_MAP_READ/WRITE/EXEC; soft: HAL_SOFT_*; device: uncached. */
+hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device);
+bool hal_pte_present(hal_pte_t entry);
+pfn_t hal_pte_frame(hal_pte_t entry);
+uint32_t hal_pte_rights(hal_pte_t entry);
+uint32_t hal_pte_soft(hal_pte_t entry);
+bool hal_pte_dirty(hal_pte_t entry);
+hal_pte_t hal_pte_clean(hal_pte_t entry); /* the same, not dirty */
+
+/* ---- user memory ------------------------------------------------------------------------------- */
+
+/** Copy to and from the current space. A fault asks kernel_fault_in (below); false: not accessible.
+ *  Addresses beyond EXO_USER_TOP are refused. */
+bool hal_copy_in(void *to, uint64_t from_va, size_t bytes);
+bool hal_copy_out(uint64_t to_va, const void *from, size_t bytes);
+/** Reads the aligned 32-bit word at a user address. */
+bool hal_word_in(uint32_t *value, uint64_t va);
+
+/* ---- thread contexts --------------------------------------------------------------------------- */
+
+/** Registers of a new thread: starts at pc with sp, first argument arg, thread pointer tls. */
+void hal_context_init(struct hal_context *c, uint64_t pc, uint64_t sp, uint64_t arg, uint64_t tls);
+/** Where the UTCB lies for the thread (its register for it is loaded by hal_context_switch). */
+void hal_context_utcb(struct hal_context *c, uint64_t utcb_va);
+/** The result register of the native call that the context is in. */
+void hal_context_result(struct hal_context *c, int64_t value); /* inline */
+/** Argument `i` (0-5) of the native call that the context is in. */
+uint64_t hal_context_arg(const struct hal_context *c, unsigned i); /* inline */
+/** Copies the four message words (arguments 2-5) from one context in a call to another. */
+void hal_context_words(struct hal_context *to, const struct hal_context *from); /* inline */
+void hal_context_set_word(struct hal_context *c, unsigned i, uint64_t value);   /* inline */
+/** Writes the user registers to a UTCB frame, and takes them from there: the latter accepts any
+ *  bytes and makes a context that is safe to enter user mode with. */
+void hal_context_save(const struct hal_context *c, struct exo_context *to);
+void hal_context_load(struct hal_context *c, const struct exo_context *from);
+/** Redirects the thread: it continues at pc with first argument arg; other registers stay. */
+void hal_context_redirect(struct hal_context *c, uint64_t pc, uint64_t arg);
+void hal_context_set_tls(struct hal_context *c, uint64_t tls);
+
+/** Switches what the registers of the running thread do not cover: FPU and vector state, thread
+ *  pointer, UTCB register. `from` may be 0 (nothing to save). */
+void hal_context_switch(struct hal_context *from, struct hal_fpu *from_fpu, struct hal_context *to,
+                        struct hal_fpu *to_fpu);
+/** A fresh FPU state, and a copy of another thread's. */
+void hal_fpu_init(struct hal_fpu *fpu);
+
+/** Leaves to user mode with hal_cpu()->thread_context; how main() ends. */
+_Noreturn void hal_enter_user(void);
+
+/* ---- time, interrupts, ports ------------------------------------------------------------------- */
+
+uint64_t hal_ticks(void); /* inline: the counter that user code reads too */
+/** The counter's value at time 0, and ns = ticks * mult >> shift. Fixed after hal_start. */
+struct hal_clock {
+    uint64_t base, mult;
+    uint32_t shift;
+};
+extern struct hal_clock hal_clock;
+/** One timer interrupt (kernel_timer) at time `ns` or soon after; EXO_FOREVER: none. */
+void hal_timer(uint64_t ns);
+
+#define HAL_IRQS 24
+void hal_irq_unmask(unsigned line);
+void hal_irq_mask(unsigned line);
+
+/** Port access; widths 1, 2, 4. A machine without ports has HAL_PORTS 0. */
+uint32_t hal_port_read(uint32_t port, unsigned width);
+void hal_port_write(uint32_t port, unsigned width, uint32_t value);
+
+/** 64 bits from whatever the machine has for entropy (a counter, if nothing else). */
+uint64_t hal_entropy(void);
+
+/* ---- what the machine calls -------------------------------------------------------------------- */
+
+/** A native call: number already checked to be below EXO_NR_LIMIT; registers are saved in
+ *  hal_cpu()->thread_context. Sets the result itself. */
+void kernel_call(unsigned number, struct hal_context *context);
+/** A page fault from user mode; access is one of EXO_MAP_READ/WRITE/EXEC. */
+void kernel_page_fault(uint64_t va, uint32_t access, uint64_t error);
+/** Any other exception from user mode, and a foreign call when foreign_pc is 0. */
+void kernel_exception(unsigned vector, uint64_t error);
+/** Device interrupt `line`, already masked and acknowledged at the controller; and the timer's.
+ *  From user mode, or from hal_idle. */
+void kernel_interrupt(unsigned line);
+void kernel_timer(void);
+/** A fault of hal_copy_in/out: tries to make va accessible in the current space. */
+bool kernel_fault_in(uint64_t va, uint32_t access);
+/** A fault of the kernel itself: prints what it gets and stops the machine. */
+_Noreturn void kernel_panic(const char *format, ...);
+
+#endif

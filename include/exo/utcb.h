@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The UTCB (user thread control block): two pages that a thread and the kernel share.
+ *
+ * It holds what must cross the boundary without a call: whether upcalls are masked and which events
+ * are pending, the interrupted registers of an upcall, the bulk part of messages, and a few words
+ * for the LibOS. The thread finds it through a register of its own (x86_64: the gs base).
+ * Everything in it is hostile to the kernel: read once, checked, and only ever used for its thread.
+ */
+#ifndef EXO_UTCB_H
+#define EXO_UTCB_H
+
+#include <exo/context.h>
+#include <exo/types.h>
+
+#define EXO_UTCB_SIZE 8192u
+#define EXO_MSG_BYTES 6144u /* bulk bytes of one message */
+#define EXO_MSG_CAPS  4u    /* capabilities of one message */
+
+/* Why the upcall handler runs: its first argument, and struct exo_upcall_frame.kind. */
+enum exo_upcall {
+    EXO_UP_EVENT,     /* bits appeared in `pending` while upcalls were not masked */
+    EXO_UP_PAGE,      /* page fault: address; code: the access (one of EXO_MAP_READ, WRITE, EXEC)
+                         and why the kernel did not serve it (EXO_FAULT_*, or 0: no mapping allows
+                         it) */
+    EXO_UP_EXCEPTION, /* any other exception: its machine number in code (x86: the vector) */
+};
+
+#define EXO_FAULT_ABSENT    0x100u /* mapped, but the region has no such page (SIGBUS) */
+#define EXO_FAULT_NO_MEMORY 0x200u /* mapped, but the account is spent */
+
+/* The interrupted state. Registers may be changed before exo_resume. */
+struct exo_upcall_frame {
+    uint64_t kind;    /* enum exo_upcall */
+    uint64_t code;    /* see enum exo_upcall */
+    uint64_t address; /* page fault: the faulting address */
+    uint64_t error;   /* x86: the error code that the processor pushed */
+    struct exo_context context;
+};
+
+/* A capability to send, and how. */
+struct exo_send {
+    exo_cap cap;
+    uint64_t mode; /* enum exo_send_mode */
+};
+
+struct exo_utcb {
+    uint64_t self;         /* its own address */
+    uint64_t reflect_pc;   /* where the last foreign call returns to */
+    uint64_t libos[12];    /* the LibOS's words; the kernel never looks at them */
+    uint32_t masked;       /* not 0: events wait in `pending`; set by the kernel at each upcall
+                              and each reflected call, cleared by exo_resume and by the LibOS */
+    uint32_t nested;       /* not 0: the nested handler runs */
+    _Atomic uint32_t pending; /* event bits; taken by the LibOS with an atomic exchange */
+    uint32_t recv_caps;    /* how many capabilities a message may bring (0 .. EXO_MSG_CAPS) */
+    uint64_t badge;        /* of the last message received */
+    struct exo_send send[EXO_MSG_CAPS];
+    exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
+    uint64_t reserved[5];
+    struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
+    uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame)];
+    uint8_t msg[EXO_MSG_BYTES];
+};
+static_assert(sizeof(struct exo_utcb) == EXO_UTCB_SIZE, "ABI: UTCB size");
+static_assert(offsetof(struct exo_utcb, reflect_pc) == 8, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, libos) == 16, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, masked) == 112, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, pending) == 120, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
+
+/*
+ * A message tag: what a message is and what it carries.
+ * bits 0-15 label (the protocol's), 16-31 bytes of msg[], 32-34 capabilities.
+ */
+#define EXO_TAG(label, bytes, caps) \
+    ((uint64_t)(label) | (uint64_t)(bytes) << 16 | (uint64_t)(caps) << 32)
+#define EXO_TAG_LABEL(tag) ((uint32_t)(tag) & 0xffffu)
+#define EXO_TAG_BYTES(tag) ((uint32_t)(tag) >> 16)
+#define EXO_TAG_CAPS(tag)  ((uint32_t)((uint64_t)(tag) >> 32) & 7u)
+
+/* What a server receives instead of a message when its thread's event bits are pending:
+ * label EXO_LABEL_EVENT, words[0] the bits (already taken from `pending`). */
+#define EXO_LABEL_EVENT 0xffffu
+
+/* Event bits that the kernel itself raises; the others are the holders' of the signal right. */
+#define EXO_EVENT_TIMER     0x80000000u /* exo_timer's deadline passed */
+#define EXO_EVENT_CHILDLESS 0x40000000u /* exo_next_childless has something to tell */
+#define EXO_EVENT_REVOKE    0x20000000u /* frames are asked back: see struct exo_view_revoke */
+
+#endif

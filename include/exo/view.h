@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The view: one page at EXO_VIEW_VA, read-only in every environment, in which the kernel publishes
+ * what programs would otherwise have to ask for. Kernel structures stay private; this one is ABI.
+ *
+ * Time: now_ns = (((ticks - tick_base) * tick_mult) >> tick_shift) + 0, where ticks is the
+ * processor's counter (x86_64: rdtsc), in 128-bit arithmetic or, while the difference is below
+ * 2^32 seconds at the given multiplier, in 64 bits after a split; tick_* never change after boot.
+ * Counters are single words written by the kernel alone: each is consistent in itself.
+ */
+#ifndef EXO_VIEW_H
+#define EXO_VIEW_H
+
+#include <exo/types.h>
+
+#define EXO_VIEW_VERSION 1u
+
+struct exo_view {
+    uint32_t version;       /* EXO_VIEW_VERSION */
+    uint32_t cpus;
+    uint64_t tick_base;     /* counter value at time 0 */
+    uint64_t tick_mult;     /* nanoseconds = ticks * mult >> shift */
+    uint32_t tick_shift;
+    uint32_t reserved0;
+    uint64_t epoch_ns;      /* real-time clock at time 0, nanoseconds since 1970 */
+    uint64_t frames_total;  /* RAM that the kernel manages, in pages */
+    _Atomic uint64_t frames_free;
+    _Atomic uint64_t objects;       /* live kernel objects of all kinds */
+    _Atomic uint64_t caps;          /* live capabilities */
+    _Atomic uint64_t entries;       /* native calls, faults, exceptions and interrupts */
+    _Atomic uint64_t reflections;   /* foreign calls reflected */
+    _Atomic uint64_t space_switches;
+    _Atomic uint64_t dying;         /* environments whose destruction is not finished */
+    _Atomic uint64_t idle_ns;       /* time with nothing to run */
+    _Atomic uint64_t thread_switches;
+    uint64_t reserved[8];
+};
+static_assert(sizeof(struct exo_view) <= 4096, "ABI: the view is one page");
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocol of `fs`, the server of names and files.
+ *
+ * Two kinds of caller badge. A *process badge* (below FS_BADGE_FILE) names the caller's slot in
+ * proc's table: calls on paths, checked against its credentials. A *file badge* (bit 63) names one
+ * open file: open answers with an endpoint capability minted for it, and whoever holds that may use
+ * the file as it was opened. fs lends that capability (EXO_SEND_LEND), so the kernel tells it when
+ * the last holder is gone, however it went.
+ *
+ * Contents of a regular file are lent, not sent: FS_LEND answers with the file's region. Page 0 of
+ * the region is the state page (struct fs_state), the file's data begins at page 1. Reading is a
+ * copy from the mapping; writing is a call.
+ *
+ * Paths: in msg[], not NUL-terminated, length in the tag. Relative paths start at directory
+ * `base`, a file number from struct fs_open_reply.number (0: the root).  A number is unguessable, so
+ * it is proof that the directory was opened. The reply's w0 is >= 0 or a negative Linux errno.
+ */
+#ifndef PROTO_FS_H
+#define PROTO_FS_H
+
+#include <exo/types.h>
+#include <exo/utcb.h>
+#include <stdint.h>
+
+#define FS_BADGE_FILE 0x8000000000000000u
+#define FS_IO_BYTES   4096u /* the most that one read or write message carries */
+
+/* Page 0 of a lent region; fs writes, holders read. */
+struct fs_state {
+    _Atomic uint64_t size;
+    _Atomic uint64_t generation; /* changes at each truncation */
+    _Atomic uint64_t sequence;   /* changes at each write */
+    _Atomic uint64_t mtime_ns, ctime_ns;
+    _Atomic uint32_t locks;      /* changes, and is woken, when a lock is given up: FS_LOCK */
+};
+
+/* Linux's struct stat for the file types, but one layout on all machines; the LibOS converts. */
+struct fs_stat {
+    uint64_t dev, ino;
+    uint32_t mode, nlink, uid, gid;
+    uint64_t rdev, size, blocks; /* blocks of 512 */
+    uint64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+    uint32_t blksize, pad;
+};
+static_assert(sizeof(struct fs_stat) == 96, "ABI: fs_stat");
+
+enum fs_kind { FS_REGULAR, FS_DIRECTORY, FS_DEVICE, FS_FIFO, FS_SOCKET, FS_SYMLINK,
+               FS_SYNTHETIC /* procfs files: read by FS_READ only */ };
+
+/* Device numbers that the LibOS serves by itself or takes to tty (Linux's numbers). */
+#define FS_DEV(major, minor) ((uint64_t)(major) << 8 | (minor))
+
+/* In msg[] of FS_OPEN's reply. */
+struct fs_open_reply {
+    uint64_t number;  /* the file, as base for paths, FS_STATX_NUMBER ... */
+    uint32_t kind;    /* enum fs_kind */
+    uint32_t created; /* 1 if O_CREAT made it */
+    struct fs_stat stat;
+};
+
+enum fs_op {
+    /* ---- with a process badge ---- */
+    /* w0: base; w1: Linux open flags; w2: mode (umask already applied); msg: path.
+     * Reply: struct fs_open_reply, and 1 capability: the file's endpoint (rights CALL|GRANT). */
+    FS_OPEN = 1,
+    FS_STAT,     /* w0: base; w1: AT_SYMLINK_NOFOLLOW 0x100, AT_EMPTY_PATH 0x1000; reply fs_stat */
+    FS_ACCESS,   /* w0: base; w1: mode R4 W2 X1; w2: AT_EACCESS 0x200 | NOFOLLOW */
+    FS_READLINK, /* w0: base; reply msg: target */
+    FS_MKDIR,    /* w0: base; w1: mode */
+    FS_MKNOD,    /* w0: base; w1: mode with type; w2: rdev */
+    FS_UNLINK,   /* w0: base; w1: AT_REMOVEDIR 0x200 */
+    FS_LINK,     /* w0: base of old; w1: base of new; w2: bytes of old in msg, new follows;
+                    w3: AT_SYMLINK_FOLLOW 0x400, AT_EMPTY_PATH */
+    FS_SYMLINK,  /* w0: base; w2: bytes of target in msg, link path follows */
+    FS_RENAME,   /* as LINK; w3: RENAME_NOREPLACE 1, EXCHANGE 2 */
+    FS_CHMOD,    /* w0: base; w1: mode; w2: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH */
+    FS_CHOWN,    /* w0: base; w1: uid | gid << 32 (0xffffffff: keep); w2: flags */
+    FS_UTIMES,   /* w0: base; w1: atime ns; w2: mtime ns (UINT64_MAX: now, UINT64_MAX-1: keep); w3: flags */
+    FS_TRUNCATE, /* w0: base; w1: size */
+    FS_STATFS,   /* w0: base; reply struct fs_statfs */
+    FS_GETCWD,   /* w0: number of a directory; reply msg: its absolute path */
+    FS_MOUNT,    /* reserved: -ENOSYS until there is something to mount */
+    FS_UMOUNT,
+    FS_SYNC,
+    FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region. Makes the socket inode. */
+    FS_SOCKET_CONNECT, /* w0: base; reply 1 capability: the listener's region */
+
+    /* ---- with a file badge (fchmod, fchown, futimes: the calls above, on an empty path with
+     * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
+    FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes */
+    FS_WRITE,     /* w0: offset (UINT64_MAX: append); msg: data; reply w0 = bytes, w1 = new offset, w2 = new size*/
+    FS_LEND,      /* w0: EXO_MAP_* wanted; reply 1 capability: the region with these rights; w1 = size */
+    FS_FSTAT,     /* reply fs_stat */
+    FS_FTRUNCATE, /* w0: size */
+    FS_FALLOCATE, /* w0: mode; w1: offset; w2: bytes */
+    FS_READDIR,   /* w0: position; reply msg: struct linux_dirent64 records that fit w1 bytes (<= 4096);
+                     w0 = bytes (0: end), w1 = position to go on with */
+    FS_FSYNC,
+    FS_LOCK,      /* w0: cmd (F_GETLK.., LOCK_*), w1: type, w2: start, w3: end (UINT64_MAX: eof);
+                     msg: int32 pid. -EAGAIN: try again when the state word changes */
+    FS_FIFO_END,  /* opened FIFO: 1 capability: the pipe's region is given (w0=1) or asked for (w0=0) */
+};
+
+struct fs_statfs {
+    uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;
+};
+
+#endif

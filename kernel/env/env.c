@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Environments: see env.h. */
+#include <kernel/env/env.h>
+#include <kernel/env/thread.h>
+#include <kernel/ipc/endpoint.h>
+#include <kernel/ipc/event.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sys.h>
+
+struct env *env_current(void)
+{
+    return thread_current()->env;
+}
+
+int64_t env_create(struct account *account, struct env **out)
+{
+    void *made;
+    int64_t st = object_create(EXO_ENV, account, &made);
+
+    if (st != EXO_OK)
+        return st;
+    struct env *e = made;
+    e->account = account;
+    e->childless = CAP_NIL;
+    e->slot_pages_full = 0;
+    object_ref(&account->object);
+    if (!space_init(&e->space, account)) {
+        e->object.dead = 1;
+        object_unref(&e->object);
+        return EXO_ENOMEM;
+    }
+    if ((st = env_grant_at(e, &e->object, EXO_R_ALL, EXO_CAP_ENV)) < 0 ||
+        (st = env_grant_at(e, &account->object, EXO_R_READ | EXO_R_CHARGE | EXO_R_GRANT,
+                           EXO_CAP_ACCOUNT)) < 0) {
+        env_kill(e, EXO_DESTROYED, 0);
+        return st;
+    }
+    *out = e;
+    return EXO_OK;
+}
+
+void env_destroy_object(struct env *env)
+{
+    if (env->watch)
+        object_unref(&env->watch->object);
+    object_unref(&env->account->object);
+}
+
+/* ---- death and tidying up ---------------------------------------------------------------------- */
+
+static struct env *reap_list;
+static uint64_t dying;
+
+/* The creation's reference stands for the environment being alive; env_reap drops it at the end. */
+void env_kill(struct env *env, enum exo_cause cause, int64_t status)
+{
+    if (env->object.dead)
+        return;
+    env->object.dead = 1;
+    env->cause = cause;
+    env->status = status;
+    env->reap_next = reap_list;
+    reap_list = env;
+    dying++;
+    this_cpu()->reschedule = true;
+    endpoint_server_died(env);
+    while (env->threads)
+        thread_kill(env->threads);
+    if (env->watch)
+        notification_raise(env->watch, env->watch_bits);
+}
+
+uint64_t env_dying(void)
+{
+    return dying;
+}
+
+#define REAP_PAGES 128u
+#define REAP_CAPS  32u
+
+bool env_reap(void)
+{
+    struct env *e = reap_list;
+
+    if (!e)
+        return false;
+    sched_unload(&e->space);
+    if (e->reap_slot == 0 && !space_teardown(&e->space, REAP_PAGES))
+        return true;
+    if (!env_slots_clear(e, &e->reap_slot, REAP_CAPS))
+        return true;
+    reap_list = e->reap_next;
+    dying--;
+    env_slots_free(e);
+    object_unref(&e->object);
+    return reap_list != 0;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+int64_t sys_env_create(exo_cap account_cap)
+{
+    struct env *self = env_current(), *made;
+    struct account *account;
+    int64_t st;
+
+    if ((st = env_account(self, account_cap, EXO_R_CHARGE, &account)) != EXO_OK ||
+        (st = env_create(account, &made)) != EXO_OK)
+        return st;
+    st = env_grant_at(self, &made->object, EXO_R_ALL, 0);
+    if (st < 0)
+        env_kill(made, EXO_DESTROYED, 0);
+    return st;
+}
+
+int64_t sys_env_destroy(exo_cap env, int64_t status)
+{
+    struct env *self = env_current(), *e;
+    int64_t st = env_environment(self, env, EXO_R_CONTROL, &e);
+
+    if (st == EXO_EDEAD)
+        return EXO_OK;
+    if (st != EXO_OK)
+        return st;
+    env_kill(e, e == self ? EXO_EXITED : EXO_DESTROYED, status);
+    return e == self ? SYS_DONE : EXO_OK;
+}
+
+int64_t sys_env_info(exo_cap env, struct exo_env_info *out)
+{
+    struct env *e;
+    int64_t st = env_environment(env_current(), env, EXO_R_READ, &e);
+
+    if (st != EXO_OK)
+        return st;
+    sched_charge();
+    uint64_t ticks = e->dead_ticks;
+    for (struct thread *t = e->threads; t; t = t->env_next)
+        ticks += t->ticks;
+    struct exo_env_info info = {.cause = e->cause,
+                                .threads = e->thread_count,
+                                .status = e->status,
+                                .cpu_ns = clock_ns(ticks),
+                                .frames = e->space.owned + e->space.table_frames,
+                                .fault_kind = e->fault_kind,
+                                .fault_pc = e->fault_pc,
+                                .fault_address = e->fault_address};
+    return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;
+}
+
+int64_t sys_env_watch(exo_cap env, exo_cap notification, uint32_t bits)
+{
+    struct env *self = env_current(), *e;
+    struct notification *n;
+    int64_t st;
+
+    if ((st = env_environment(self, env, EXO_R_READ, &e)) != EXO_OK ||
+        (st = env_object(self, notification, EXO_NOTIFICATION, EXO_R_SIGNAL, (void **)&n)) !=
+            EXO_OK)
+        return st;
+    if (e->watch)
+        return EXO_EBUSY;
+    if (e->object.dead) {
+        notification_raise(n, bits);
+        return EXO_OK;
+    }
+    object_ref(&n->object);
+    e->watch = n;
+    e->watch_bits = bits;
+    return EXO_OK;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handles: the per-environment tables over the global capability table.
+ *
+ * A slot is free or holds one capability. Each reuse of a slot has a higher generation, so a handle
+ * that was kept too long is an error. Finding a free slot reads at most a bitmap of pages and one
+ * page's bitmap: constant work.
+ */
+#include <kernel/env/env.h>
+#include <kernel/env/thread.h>
+#include <kernel/ipc/event.h>
+#include <kernel/ipc/pair.h>
+#include <kernel/mem/frame.h>
+#include <kernel/mem/region.h>
+#include <kernel/sys.h>
+#include <lib/string.h>
+
+static struct cap_table table;
+
+void slots_init(uint32_t caps)
+{
+    uint64_t entries = 2 * (uint64_t)caps + 1; /* room for tombstones: see cap.h */
+    unsigned order = 0;
+
+    while ((EXO_PAGE_SIZE << order) < entries * sizeof(struct cap) && order + 1 < FRAME_ORDERS)
+        order++;
+    void *memory = frame_kernel(order);
+    if (!memory)
+        kernel_panic("no memory for the capability table");
+    uint64_t fit = (EXO_PAGE_SIZE << order) / sizeof(struct cap);
+    cap_table_init(&table, memory, (uint32_t)(fit < entries ? fit : entries));
+}
+
+struct cap_table *cap_global(void)
+{
+    return &table;
+}
+
+/* ---- slots ------------------------------------------------------------------------------------- */
+
+static struct slot *slot_at(struct env *env, uint32_t slot)
+{
+    struct slot *page = slot < EXO_CAP_SLOTS ? env->slots[slot / SLOTS_PER_PAGE] : 0;
+
+    return page ? &page[slot % SLOTS_PER_PAGE] : 0;
+}
+
+static bool slot_page_make(struct env *env, uint32_t page)
+{
+    if (env->slots[page])
+        return true;
+    pfn_t f = frame_take(env->account);
+    if (f == PFN_NONE)
+        return false;
+    env->slots[page] = hal_frame_ptr(f);
+    if (page == 0)
+        env->slot_used[0][0] = 1; /* slot 0 is "no handle" */
+    return true;
+}
+
+/* A free slot, or EXO_CAP_SLOTS. */
+static uint32_t slot_find(struct env *env)
+{
+    while (~env->slot_pages_full != 0) {
+        uint32_t page = (uint32_t)__builtin_ctz(~env->slot_pages_full);
+
+        if (page >= SLOT_PAGES || !slot_page_make(env, page))
+            return EXO_CAP_SLOTS;
+        for (uint32_t w = 0; w < SLOTS_PER_PAGE / 64; w++) {
+            uint64_t used = env->slot_used[page][w];
+
+            if (~used != 0)
+                return page * SLOTS_PER_PAGE + w * 64 + (uint32_t)__builtin_ctzll(~used);
+        }
+        env->slot_pages_full |= 1u << page;
+    }
+    return EXO_CAP_SLOTS;
+}
+
+static void slot_mark(struct env *env, uint32_t slot, bool used)
+{
+    uint32_t page = slot / SLOTS_PER_PAGE, bit = slot % SLOTS_PER_PAGE;
+
+    if (used) {
+        env->slot_used[page][bit / 64] |= (uint64_t)1 << (bit % 64);
+    } else {
+        env->slot_used[page][bit / 64] &= ~((uint64_t)1 << (bit % 64));
+        env->slot_pages_full &= ~(1u << page);
+    }
+}
+
+/* Checks that a capability could be put at `want` (0: anywhere) and says where: *out a handle. */
+static int64_t slot_prepare(struct env *env, exo_cap want, exo_cap *out)
+{
+    uint32_t slot = EXO_SLOT(want), generation = EXO_GENERATION(want);
+
+    if (env->object.dead)
+        return EXO_EDEAD;
+    if (want == 0) {
+        if ((slot = slot_find(env)) == EXO_CAP_SLOTS)
+            return EXO_ENOSLOT;
+        *out = EXO_HANDLE(slot, slot_at(env, slot)->generation + 1);
+        return EXO_OK;
+    }
+    if (slot == 0 || slot >= EXO_CAP_SLOTS || generation == 0 || generation > GENERATION_MAX)
+        return EXO_ENOSLOT;
+    if (!slot_page_make(env, slot / SLOTS_PER_PAGE))
+        return EXO_ENOSLOT;
+    if (slot_at(env, slot)->cap != CAP_NIL)
+        return EXO_EEXIST;
+    *out = want;
+    return EXO_OK;
+}
+
+/* Puts entry `c` where slot_prepare said, and counts the object's new capability. */
+static int64_t slot_commit(struct env *env, exo_cap where, cap_id c, struct object *object)
+{
+    struct slot *s = slot_at(env, EXO_SLOT(where));
+
+    s->cap = c;
+    s->generation = EXO_GENERATION(where);
+    slot_mark(env, EXO_SLOT(where), true);
+    object_ref(object);
+    object->caps++;
+    if (object->type == EXO_PAIR)
+        pair_held((struct pair *)object, table.entries[c].rights);
+    return (int64_t)where;
+}
+
+int64_t env_cap(struct env *env, exo_cap handle, cap_id *out)
+{
+    const struct slot *s = slot_at(env, EXO_SLOT(handle));
+
+    if (!s || s->cap == CAP_NIL || s->generation != EXO_GENERATION(handle))
+        return EXO_ECAP;
+    *out = s->cap;
+    return EXO_OK;
+}
+
+int64_t env_object(struct env *env, exo_cap handle, enum exo_type type, uint32_t rights,
+                   void **out)
+{
+    cap_id id;
+    int64_t st = env_cap(env, handle, &id);
+
+    if (st != EXO_OK)
+        return st;
+    const struct cap *c = &table.entries[id];
+    if (c->type != type)
+        return EXO_ETYPE;
+    if ((c->rights & rights) != rights)
+        return EXO_ERIGHTS;
+    *out = object_at(type, c->object);
+    return EXO_OK;
+}
+
+int64_t env_account(struct env *env, exo_cap handle, uint32_t rights, struct account **out)
+{
+    if (handle == 0) {
+        *out = env->account;
+        return EXO_OK;
+    }
+    return env_object(env, handle, EXO_ACCOUNT, rights, (void **)out);
+}
+
+int64_t env_environment(struct env *env, exo_cap handle, uint32_t rights, struct env **out)
+{
+    int64_t st = EXO_OK;
+
+    if (handle == 0)
+        *out = env;
+    else
+        st = env_object(env, handle, EXO_ENV, rights, (void **)out);
+    if (st == EXO_OK && (*out)->object.dead && rights != EXO_R_READ)
+        return EXO_EDEAD;
+    return st;
+}
+
+/* ---- making and passing ------------------------------------------------------------------------ */
+
+int64_t env_grant_at(struct env *env, struct object *object, uint32_t rights, exo_cap want)
+{
+    exo_cap where;
+    int64_t st = slot_prepare(env, want, &where);
+
+    if (st != EXO_OK)
+        return st;
+    cap_id c = cap_make(&table, object->type, object->index, (uint16_t)rights, env->object.index,
+                        EXO_SLOT(where));
+    if (c == CAP_NIL)
+        return EXO_EOBJECTS;
+    return slot_commit(env, where, c, object);
+}
+
+int64_t env_grant_new(struct env *env, struct object *object, uint32_t rights)
+{
+    int64_t st = env_grant_at(env, object, rights, 0);
+
+    object_unref(object);
+    return st;
+}
+
+int64_t env_pass(cap_id source, const struct pass *how, struct env *to, exo_cap want)
+{
+    exo_cap where;
+    struct object *object = object_at(table.entries[source].type, table.entries[source].object);
+    int64_t st = slot_prepare(to, want, &where);
+
+    if (st != EXO_OK)
+        return st;
+    if (how->mode == PASS_DERIVE && table.entries[source].depth >= CAP_DEPTH_MAX)
+        return EXO_EINVAL;
+    cap_id c = how->mode == PASS_COPY
+                   ? cap_copy(&table, source, to->object.index, EXO_SLOT(where))
+                   : cap_derive(&table, source, (uint16_t)how->rights, how->badge,
+                                to->object.index, EXO_SLOT(where));
+    if (c == CAP_NIL)
+        return table.entries[source].revoking ? EXO_EBUSY : EXO_EOBJECTS;
+    if (how->mode == PASS_COPY)
+        table.entries[c].flags = table.entries[source].flags & EXO_CAP_NOFORK;
+    return slot_commit(to, where, c, object);
+}
+
+void cap_mark_mapped(cap_id cap)
+{
+    table.entries[cap].flags |= CAP_MAPPED;
+}
+
+/* ---- removing ---------------------------------------------------------------------------------- */
+
+static void childless_unlink(cap_id c)
+{
+    struct env *owner = object_at(EXO_ENV, table.entries[c].owner);
+    cap_id *link = &owner->childless;
+
+    while (*link != c) /* bounded by the lenders of one environment; rarely more than one */
+        link = &table.entries[*link].lend_next;
+    *link = table.entries[c].lend_next;
+    table.entries[c].flags &= (uint8_t)~CAP_QUEUED;
+}
+
+static void childless_tell(cap_id lender)
+{
+    struct cap *c = &table.entries[lender];
+    struct env *owner = object_at(EXO_ENV, c->owner);
+
+    if (c->flags & CAP_QUEUED || owner->object.dead)
+        return;
+    c->flags |= CAP_QUEUED;
+    c->lend_next = owner->childless;
+    owner->childless = lender;
+    event_raise_env(owner, EXO_EVENT_CHILDLESS);
+}
+
+void env_cap_remove(cap_id c)
+{
+    struct cap *entry = &table.entries[c];
+    struct env *owner = object_at(EXO_ENV, entry->owner);
+    struct object *object = object_at(entry->type, entry->object);
+    struct slot *s = slot_at(owner, entry->slot);
+    uint32_t slot = entry->slot, rights = entry->rights;
+
+    if (entry->flags & CAP_QUEUED)
+        childless_unlink(c);
+    if (entry->flags & CAP_MAPPED)
+        space_unmap_cap((struct source *)object, c);
+    cap_id lender = cap_delete(&table, c);
+    s->cap = CAP_NIL;
+    if (s->generation < GENERATION_MAX)
+        slot_mark(owner, slot, false);
+    object->caps--;
+    if (object->type == EXO_PAIR)
+        pair_dropped((struct pair *)object, rights);
+    object_unref(object);
+    if (lender != CAP_NIL)
+        childless_tell(lender);
+}
+
+bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget)
+{
+    while (*slot < EXO_CAP_SLOTS) {
+        uint32_t page = *slot / SLOTS_PER_PAGE, bit = *slot % SLOTS_PER_PAGE;
+        uint64_t used = env->slots[page] ? env->slot_used[page][bit / 64] >> (bit % 64) : 0;
+
+        if (used == 0) {
+            *slot = env->slots[page] ? (*slot | 63) + 1 : (page + 1) * SLOTS_PER_PAGE;
+            continue;
+        }
+        *slot += (uint32_t)__builtin_ctzll(used);
+        struct slot *s = slot_at(env, *slot);
+        if (s->cap != CAP_NIL) {
+            if (budget-- == 0)
+                return false;
+            env_cap_remove(s->cap);
+        }
+        ++*slot;
+    }
+    return true;
+}
+
+void env_slots_free(struct env *env)
+{
+    for (uint32_t page = 0; page < SLOT_PAGES; page++) {
+        if (env->slots[page])
+            frame_unshare(hal_frame_of(env->slots[page]));
+        env->slots[page] = 0;
+    }
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+/* What cap_copy and cap_derive check alike. */
+static int64_t pass_check(exo_cap source, exo_cap env_cap_handle, cap_id *c, struct env **to)
+{
+    struct env *self = env_current();
+    int64_t st = env_cap(self, source, c);
+
+    if (st == EXO_OK)
+        st = env_environment(self, env_cap_handle, EXO_R_CONTROL, to);
+    if (st == EXO_OK && *to != self && !(table.entries[*c].rights & EXO_R_GRANT))
+        st = EXO_ERIGHTS;
+    return st;
+}
+
+int64_t sys_cap_copy(exo_cap source, exo_cap env, exo_cap want)
+{
+    cap_id c;
+    struct env *to;
+    int64_t st = pass_check(source, env, &c, &to);
+
+    return st != EXO_OK ? st : env_pass(c, &(struct pass){.mode = PASS_COPY}, to, want);
+}
+
+int64_t sys_cap_derive(exo_cap source, uint32_t rights, uint64_t badge, exo_cap env, exo_cap want)
+{
+    cap_id c;
+    struct env *to;
+    int64_t st = pass_check(source, env, &c, &to);
+
+    if (st != EXO_OK)
+        return st;
+    if (badge != 0 && !(table.entries[c].rights & EXO_R_MINT))
+        return EXO_ERIGHTS;
+    return env_pass(c, &(struct pass){PASS_DERIVE, rights, badge}, to, want);
+}
+
+int64_t sys_cap_delete(exo_cap cap, exo_cap env)
+{
+    struct env *owner;
+    cap_id c;
+    int64_t st = env_environment(env_current(), env, EXO_R_CONTROL, &owner);
+
+    if (st == EXO_OK && (st = env_cap(owner, cap, &c)) == EXO_OK)
+        env_cap_remove(c);
+    return st;
+}
+
+int64_t sys_cap_revoke(exo_cap cap)
+{
+    cap_id c, child;
+    int64_t st = env_cap(env_current(), cap, &c);
+
+    if (st != EXO_OK)
+        return st;
+    table.entries[c].revoking = 1;
+    for (unsigned budget = 64; (child = cap_first_child(&table, c)) != CAP_NIL; budget--) {
+        if (budget == 0)
+            return EXO_EAGAIN;
+        env_cap_remove(child);
+    }
+    table.entries[c].revoking = 0;
+    return EXO_OK;
+}
+
+static uint64_t object_bytes(const struct object *o)
+{
+    if (o->type == EXO_FRAME || o->type == EXO_REGION)
+        return ((const struct source *)o)->pages << EXO_PAGE_SHIFT;
+    return 0;
+}
+
+int64_t sys_cap_info(exo_cap cap, struct exo_cap_info *out)
+{
+    cap_id id;
+    int64_t st = env_cap(env_current(), cap, &id);
+
+    if (st != EXO_OK)
+        return st;
+    const struct cap *c = &table.entries[id];
+    const struct object *o = object_at(c->type, c->object);
+    struct exo_cap_info info = {.type = c->type,
+                                .rights = c->rights,
+                                .badge = c->badge,
+                                .size = object_bytes(o),
+                                .holders = o->caps,
+                                .flags = c->flags & (EXO_CAP_NOFORK | EXO_CAP_LENDER)};
+    return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;
+}
+
+int64_t sys_cap_flags(exo_cap cap, uint32_t flags)
+{
+    cap_id id;
+    int64_t st = env_cap(env_current(), cap, &id);
+
+    if (st != EXO_OK)
+        return st;
+    if (flags & ~(EXO_CAP_NOFORK | EXO_CAP_LENDER))
+        return EXO_EINVAL;
+    struct cap *c = &table.entries[id];
+    c->flags = (uint8_t)((c->flags & ~(EXO_CAP_NOFORK | EXO_CAP_LENDER)) | flags);
+    return EXO_OK;
+}
+
+int64_t sys_cap_clone(exo_cap env, uint32_t first)
+{
+    struct env *self = env_current(), *to;
+    unsigned budget = 64;
+    int64_t st = env_environment(self, env, EXO_R_CONTROL, &to);
+
+    if (st != EXO_OK)
+        return st;
+    for (uint32_t slot = first ? first : 1; slot < EXO_CAP_SLOTS; slot++) {
+        uint32_t page = slot / SLOTS_PER_PAGE, bit = slot % SLOTS_PER_PAGE;
+        uint64_t used = self->slots[page] ? self->slot_used[page][bit / 64] >> (bit % 64) : 0;
+
+        if (used == 0) { /* nothing in the rest of this word, or page */
+            slot = self->slots[page] ? slot | 63 : (page + 1) * SLOTS_PER_PAGE - 1;
+            continue;
+        }
+        slot += (uint32_t)__builtin_ctzll(used);
+        const struct slot *s = slot_at(self, slot);
+        if (s->cap == CAP_NIL || table.entries[s->cap].flags & EXO_CAP_NOFORK)
+            continue;
+        if (budget-- == 0)
+            return slot;
+        st = env_pass(s->cap, &(struct pass){.mode = PASS_COPY}, to,
+                      EXO_HANDLE(slot, s->generation));
+        if (st < 0 && st != EXO_EEXIST)
+            return st;
+    }
+    return EXO_OK;
+}
+
+int64_t sys_next_childless(void)
+{
+    struct env *self = env_current();
+    cap_id c = self->childless;
+
+    if (c == CAP_NIL)
+        return EXO_ENOENT;
+    childless_unlink(c);
+    uint32_t slot = table.entries[c].slot;
+    return (int64_t)EXO_HANDLE(slot, slot_at(self, slot)->generation);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls and replies: see endpoint.h. */
+#include <kernel/env/env.h>
+#include <kernel/env/thread.h>
+#include <kernel/ipc/endpoint.h>
+#include <kernel/ipc/event.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sys.h>
+#include <lib/string.h>
+
+/* ---- queues ------------------------------------------------------------------------------------ */
+
+static void queue_add(struct thread_queue *q, struct thread *t)
+{
+    t->queue_next = 0;
+    t->queue_prev = q->tail;
+    if (q->tail)
+        q->tail->queue_next = t;
+    else
+        q->head = t;
+    q->tail = t;
+}
+
+static void queue_remove(struct thread_queue *q, struct thread *t)
+{
+    if (t->queue_next)
+        t->queue_next->queue_prev = t->queue_prev;
+    else
+        q->tail = t->queue_prev;
+    if (t->queue_prev)
+        t->queue_prev->queue_next = t->queue_next;
+    else
+        q->head = t->queue_next;
+    t->endpoint = 0;
+}
+
+void endpoint_leave(struct thread *t)
+{
+    if (t->endpoint)
+        queue_remove(t->state == THREAD_CALLING ? &t->endpoint->callers : &t->endpoint->receivers,
+                     t);
+    if (t->server) {
+        t->server->caller = 0;
+        t->server = 0;
+    }
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
+
+/* Passes one capability on; 0 if that cannot be done now. */
+static exo_cap send_cap(struct thread *from, struct thread *to, const struct exo_send *send)
+{
+    exo_cap handle = send->cap;
+    uint64_t mode = send->mode;
+    cap_id id;
+
+    if (env_cap(from->env, handle, &id) != EXO_OK)
+        return 0;
+    const struct cap *c = &cap_global()->entries[id];
+    if (!(c->rights & EXO_R_GRANT))
+        return 0;
+    struct pass how = {.mode = mode == EXO_SEND_LEND ? PASS_DERIVE : PASS_COPY,
+                       .rights = c->rights};
+    int64_t made = env_pass(id, &how, to->env, 0);
+    if (made < 0)
+        return 0;
+    if (mode == EXO_SEND_MOVE)
+        env_cap_remove(id);
+    return (exo_cap)made;
+}
+
+/* Copies what a tag announces and hands `to` its result: the tag as it arrived. */
+static void deliver(struct thread *from, struct thread *to, uint64_t tag, uint64_t badge)
+{
+    uint32_t bytes = EXO_TAG_BYTES(tag), caps = EXO_TAG_CAPS(tag);
+
+    if (bytes)
+        memcpy(to->utcb->msg, from->utcb->msg, bytes);
+    if (caps) {
+        uint32_t room = to->utcb->recv_caps;
+
+        caps = caps < room ? caps : room;
+        caps = caps < EXO_MSG_CAPS ? caps : EXO_MSG_CAPS;
+        for (uint32_t i = 0; i < caps; i++)
+            to->utcb->received[i] = send_cap(from, to, &from->utcb->send[i]);
+    }
+    hal_context_words(&to->context, &from->context);
+    to->utcb->badge = badge;
+    hal_context_result(&to->context, (int64_t)EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps));
+}
+
+static bool tag_ok(uint64_t tag)
+{
+    return tag >> 35 == 0 && EXO_TAG_BYTES(tag) <= EXO_MSG_BYTES &&
+           EXO_TAG_CAPS(tag) <= EXO_MSG_CAPS && EXO_TAG_LABEL(tag) != EXO_LABEL_EVENT;
+}
+
+static void serve(struct thread *server, struct thread *caller)
+{
+    server->caller = caller;
+    caller->server = server;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+int64_t sys_call(exo_cap endpoint, uint64_t tag)
+{
+    struct thread *self = thread_current(), *server;
+    cap_id id;
+    int64_t st = env_cap(self->env, endpoint, &id);
+
+    /* Check. */
+    if (st != EXO_OK)
+        return st;
+    const struct cap *c = &cap_global()->entries[id];
+    if (c->type != EXO_ENDPOINT)
+        return EXO_ETYPE;
+    if (!(c->rights & EXO_R_CALL))
+        return EXO_ERIGHTS;
+    if (!tag_ok(tag))
+        return EXO_EINVAL;
+    struct endpoint *e = object_at(EXO_ENDPOINT, c->object);
+    if (e->object.dead)
+        return EXO_EDEAD;
+
+    /* Commit. */
+    self->state = THREAD_CALLING;
+    server = e->receivers.head;
+    if (!server) {
+        self->tag = tag;
+        self->badge = c->badge;
+        self->endpoint = e;
+        queue_add(&e->callers, self);
+        this_cpu()->reschedule = true;
+        return SYS_DONE;
+    }
+    queue_remove(&e->receivers, server);
+    server->state = THREAD_READY;
+    serve(server, self);
+    deliver(self, server, tag, c->badge);
+    sched_direct(server);
+    return SYS_DONE;
+}
+
+/* The server's events, as a message. */
+static void event_message(struct thread *t)
+{
+    hal_context_set_word(&t->context, 0, event_take(t));
+    t->utcb->badge = 0;
+    hal_context_result(&t->context, (int64_t)EXO_TAG(EXO_LABEL_EVENT, 0, 0));
+}
+
+void endpoint_event(struct thread *t)
+{
+    endpoint_leave(t);
+    t->state = THREAD_READY;
+    event_message(t);
+    sched_ready(t);
+}
+
+static void become_server(struct endpoint *e, struct env *env)
+{
+    if (e->server == env)
+        return;
+    e->server = env;
+    e->served_next = env->serving;
+    env->serving = e;
+    object_ref(&e->object);
+}
+
+/* Takes the next call from the queue, the pending events, or sleeps. */
+static void receive(struct thread *self, struct endpoint *e, struct thread *answered)
+{
+    struct thread *next = e->callers.head;
+
+    self->check_events = 0;
+    if (self->utcb->pending != 0) {
+        event_message(self);
+    } else if (next) {
+        queue_remove(&e->callers, next);
+        serve(self, next);
+        deliver(next, self, next->tag, next->badge);
+    } else {
+        self->state = THREAD_RECEIVING;
+        self->endpoint = e;
+        queue_add(&e->receivers, self);
+        if (answered)
+            sched_direct(answered);
+        else
+            this_cpu()->reschedule = true;
+        return;
+    }
+    if (answered)
+        sched_ready(answered);
+}
+
+int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
+{
+    struct thread *self = thread_current(), *client = self->caller;
+    struct endpoint *e;
+    int64_t st = env_object(self->env, endpoint, EXO_ENDPOINT, EXO_R_RECV, (void **)&e);
+
+    if (st != EXO_OK)
+        return st;
+    if (tag == EXO_NO_REPLY)
+        client = 0;
+    else if (!tag_ok(tag))
+        return EXO_EINVAL;
+    if (e->server && e->server != self->env)
+        return EXO_EBUSY;
+    become_server(e, self->env);
+    if (client) {
+        deliver(self, client, tag, 0);
+        self->caller = 0;
+        client->server = 0;
+        client->state = THREAD_READY;
+    }
+    receive(self, e, client);
+    return SYS_DONE;
+}
+
+int64_t sys_endpoint_create(exo_cap account_cap)
+{
+    struct account *account;
+    void *made;
+    int64_t st;
+
+    if ((st = env_account(env_current(), account_cap, EXO_R_CHARGE, &account)) != EXO_OK ||
+        (st = object_create(EXO_ENDPOINT, account, &made)) != EXO_OK)
+        return st;
+    return env_grant_new(env_current(), made, EXO_R_ALL);
+}
+
+/* ---- death ------------------------------------------------------------------------------------- */
+
+void endpoint_orphan(struct thread *t)
+{
+    struct thread *caller = t->caller;
+
+    if (!caller)
+        return;
+    t->caller = 0;
+    caller->server = 0;
+    thread_finish(caller, EXO_EDEAD);
+}
+
+static void refuse_all(struct endpoint *e)
+{
+    e->object.dead = 1;
+    while (e->callers.head) /* bounded by the threads there are; each costs its queue's removal */
+        thread_finish(e->callers.head, EXO_EDEAD);
+}
+
+void endpoint_server_died(struct env *env)
+{
+    while (env->serving) {
+        struct endpoint *e = env->serving;
+
+        env->serving = e->served_next;
+        e->server = 0;
+        refuse_all(e);
+        object_unref(&e->object);
+    }
+}
+
+void endpoint_destroy(struct endpoint *e)
+{
+    refuse_all(e);
+}

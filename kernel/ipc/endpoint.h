@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints: synchronous protected control transfer.
+ *
+ * A caller sends and waits for the reply; a server answers and waits for the next call, in one step.
+ * When the partner is waiting already, the message is copied and the CPU goes over at once, without
+ * the scheduler. The reply right is one-shot and not a capability: it is `caller` of the serving
+ * thread, and it goes with the reply, with the server's death, or with the caller's.
+ *
+ * Invariant: a CALLING thread is either in the endpoint's queue (thread.endpoint) or served
+ * (thread.server, whose `caller` it is), never both.
+ */
+#ifndef KERNEL_IPC_ENDPOINT_H
+#define KERNEL_IPC_ENDPOINT_H
+
+#include <kernel/object.h>
+
+struct thread;
+struct env;
+
+struct thread_queue {
+    struct thread *head, *tail;
+};
+
+struct endpoint {
+    struct object object;
+    struct thread_queue callers, receivers; /* at most one of them is not empty */
+    struct env *server;                     /* who received on it last */
+    struct endpoint *served_next;           /* of the server's list */
+};
+
+/** A CALLING or RECEIVING thread leaves, without a result. */
+void endpoint_leave(struct thread *t);
+/** A thread ends: whoever it serves gets EXO_EDEAD. */
+void endpoint_orphan(struct thread *t);
+/** An environment ends: everybody in the queues of its endpoints gets EXO_EDEAD. */
+void endpoint_server_died(struct env *env);
+/** Events are pending for a RECEIVING thread: they become its message. */
+void endpoint_event(struct thread *t);
+void endpoint_destroy(struct endpoint *e);
+
+#endif

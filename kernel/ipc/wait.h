@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sleeping on words of shared memory: Xok's wake-up predicates in the shape of a futex with several
+ * words (Xok: Kaashoek et al., SOSP 1997, section 5.3; futex: Franke et al., OLS 2002).
+ *
+ * A word's identity is its physical place, so it is the same word in every space that maps it. The
+ * kernel compares and goes to sleep in one step; whoever changes a word calls exo_wake.
+ */
+#ifndef KERNEL_IPC_WAIT_H
+#define KERNEL_IPC_WAIT_H
+
+#include <stdint.h>
+
+struct thread;
+
+/** Takes a WAITING thread off all its words. */
+void wait_leave(struct thread *t);
+/** Wakes at most `count` sleepers of a place, in the order they came; how many it were. */
+uint32_t wait_wake(uint64_t place, uint32_t count);
+
+#endif

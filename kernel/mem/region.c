@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions and extents: see region.h. */
+#include <kernel/env/env.h>
+#include <kernel/mem/account.h>
+#include <kernel/mem/frame.h>
+#include <kernel/mem/region.h>
+#include <kernel/mem/space.h>
+#include <kernel/sys.h>
+#include <lib/string.h>
+
+/* An entry of the tree: 0 (nothing) or frame << 1 | 1. A node is a frame of 512 entries. */
+#define NODE_BITS    9u
+#define NODE_ENTRIES 512u
+#define ENTRY(frame) ((uint64_t)(frame) << 1 | 1)
+#define ENTRY_FRAME(entry) ((pfn_t)((entry) >> 1))
+
+static uint64_t *node(uint64_t entry)
+{
+    return hal_frame_ptr(ENTRY_FRAME(entry));
+}
+
+/* How many pages a tree of this height covers. */
+static uint64_t span(uint32_t height)
+{
+    return (uint64_t)1 << (NODE_BITS * height);
+}
+
+static struct account *payer(const struct region *r)
+{
+    return r->source.object.account;
+}
+
+/* Puts a node above the root, so that the tree covers 512 times as much. */
+static bool grow(struct region *r)
+{
+    if (r->root != 0) {
+        pfn_t top = frame_take(payer(r));
+
+        if (top == PFN_NONE)
+            return false;
+        ((uint64_t *)hal_frame_ptr(top))[0] = r->root;
+        r->root = ENTRY(top);
+    }
+    r->height++;
+    return true;
+}
+
+/* The place of page `index`; with `create` the nodes above it are made. 0: not there, no memory. */
+static uint64_t *place(struct region *r, uint64_t index, bool create)
+{
+    while (index >= span(r->height)) {
+        if (!create || !grow(r))
+            return 0;
+    }
+    uint64_t *entry = &r->root;
+    for (uint32_t h = r->height; h > 0; h--) {
+        if (*entry == 0) {
+            pfn_t made = create ? frame_take(payer(r)) : PFN_NONE;
+
+            if (made == PFN_NONE)
+                return 0;
+            *entry = ENTRY(made);
+        }
+        entry = &node(*entry)[index >> (NODE_BITS * (h - 1)) & (NODE_ENTRIES - 1)];
+    }
+    return entry;
+}
+
+pfn_t region_frame(const struct region *r, uint64_t index)
+{
+    if (index >= span(r->height))
+        return PFN_NONE;
+    uint64_t entry = r->root;
+    for (uint32_t h = r->height; h > 0 && entry != 0; h--)
+        entry = node(entry)[index >> (NODE_BITS * (h - 1)) & (NODE_ENTRIES - 1)];
+    return entry == 0 ? PFN_NONE : ENTRY_FRAME(entry);
+}
+
+pfn_t region_fill(struct region *r, uint64_t index)
+{
+    uint64_t *at = place(r, index, true);
+
+    if (!at)
+        return PFN_NONE;
+    if (*at == 0) {
+        pfn_t f = frame_take(payer(r));
+
+        if (f == PFN_NONE)
+            return PFN_NONE;
+        *at = ENTRY(f);
+        r->present++;
+    }
+    return ENTRY_FRAME(*at);
+}
+
+pfn_t source_frame(struct source *s, uint64_t index)
+{
+    if (index >= s->pages)
+        return PFN_NONE;
+    if (s->object.type == EXO_FRAME)
+        return ((struct extent *)s)->first + (pfn_t)index;
+    struct region *r = (struct region *)s;
+    return r->flags & REGION_ZERO_FILL ? region_fill(r, index) : region_frame(r, index);
+}
+
+int64_t extent_create(struct account *account, pfn_t first, uint64_t pages, bool device,
+                      struct extent **out)
+{
+    void *made;
+    int64_t st = object_create(EXO_FRAME, account, &made);
+
+    if (st != EXO_OK)
+        return st;
+    struct extent *e = made;
+    e->source.pages = pages;
+    e->first = first;
+    e->device = device;
+    *out = e;
+    return EXO_OK;
+}
+
+void extent_destroy(struct extent *e)
+{
+    if (e->device)
+        return;
+    for (uint64_t i = 0; i < e->source.pages; i++)
+        frame_unshare(e->first + (pfn_t)i);
+}
+
+/* Frees what an entry of a height holds. Depth is at most REGION_HEIGHT_MAX; the work is in the
+ * number of pages, which sys_region_punch has bounded before all but small regions get here. */
+static void release(uint64_t entry, uint32_t height)
+{
+    if (entry == 0)
+        return;
+    if (height > 0) {
+        uint64_t *entries = node(entry);
+
+        for (unsigned i = 0; i < NODE_ENTRIES; i++)
+            release(entries[i], height - 1);
+    }
+    frame_unshare(ENTRY_FRAME(entry));
+}
+
+void region_destroy(struct region *r)
+{
+    release(r->root, r->height);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+static int64_t region_of(exo_cap cap, uint32_t rights, struct region **out)
+{
+    return env_object(env_current(), cap, EXO_REGION, rights, (void **)out);
+}
+
+static bool range_ok(uint64_t first, uint64_t count, uint64_t limit)
+{
+    return count != 0 && first < limit && count <= limit - first;
+}
+
+int64_t sys_frame_alloc(exo_cap account_cap, uint64_t pages)
+{
+    struct account *account;
+    struct extent *e;
+    unsigned order = 0;
+    int64_t st;
+
+    if ((st = env_account(env_current(), account_cap, EXO_R_CHARGE, &account)) != EXO_OK)
+        return st;
+    if (pages == 0 || pages > 1024)
+        return EXO_EINVAL;
+    while ((uint64_t)1 << order < pages)
+        order++;
+    pfn_t first = frame_take_block(account, order);
+    if (first == PFN_NONE)
+        return EXO_ENOMEM;
+    for (pfn_t i = (pfn_t)pages; i < (pfn_t)1 << order; i++)
+        frame_unshare(first + i);
+    if ((st = extent_create(account, first, pages, false, &e)) != EXO_OK) {
+        for (pfn_t i = 0; i < (pfn_t)pages; i++)
+            frame_unshare(first + i);
+        return st;
+    }
+    return env_grant_new(env_current(), &e->source.object, EXO_R_ALL);
+}
+
+int64_t sys_region_create(exo_cap account_cap, uint64_t pages, uint32_t flags)
+{
+    struct account *account;
+    void *made;
+    int64_t st;
+
+    if ((st = env_account(env_current(), account_cap, EXO_R_CHARGE, &account)) != EXO_OK)
+        return st;
+    if (pages == 0 || pages > span(REGION_HEIGHT_MAX) || (flags & ~REGION_ZERO_FILL) != 0)
+        return EXO_EINVAL;
+    if ((st = object_create(EXO_REGION, account, &made)) != EXO_OK)
+        return st;
+    struct region *r = made;
+    r->source.pages = pages;
+    r->flags = flags;
+    return env_grant_new(env_current(), &r->source.object, EXO_R_ALL);
+}
+
+int64_t sys_region_insert(exo_cap region, uint64_t index, exo_cap frame, uint64_t offset,
+                          uint64_t pages)
+{
+    struct region *r;
+    struct extent *e;
+    int64_t st;
+
+    if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK)
+        return st;
+    if ((st = env_object(env_current(), frame, EXO_FRAME, EXO_R_WRITE, (void **)&e)) != EXO_OK)
+        return st;
+    if (pages > 512 || e->device || !range_ok(index, pages, r->source.pages) ||
+        !range_ok(offset, pages, e->source.pages))
+        return EXO_EINVAL;
+    for (uint64_t i = 0; i < pages; i++) { /* all nodes first, so that the commit cannot fail */
+        uint64_t *at = place(r, index + i, true);
+
+        if (!at)
+            return EXO_ENOMEM;
+        if (*at != 0)
+            return EXO_EEXIST;
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        pfn_t f = e->first + (pfn_t)(offset + i);
+
+        frame_share(f);
+        *place(r, index + i, false) = ENTRY(f);
+        r->present++;
+    }
+    return EXO_OK;
+}
+
+/* The next present page at or after `index` and below `end`; skips absent subtrees. */
+static uint64_t next_present(const struct region *r, uint64_t index, uint64_t end)
+{
+    while (index < end && index < span(r->height)) {
+        uint64_t entry = r->root;
+        uint32_t h = r->height;
+
+        while (h > 0 && entry != 0) {
+            h--;
+            entry = node(entry)[index >> (NODE_BITS * h) & (NODE_ENTRIES - 1)];
+        }
+        if (entry != 0)
+            return index;
+        index = (index | (span(h) - 1)) + 1;
+    }
+    return end;
+}
+
+int64_t sys_region_punch(exo_cap region, uint64_t index, uint64_t pages)
+{
+    struct region *r;
+    int64_t st;
+    unsigned budget = 512;
+
+    if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK)
+        return st;
+    if (!range_ok(index, pages, r->source.pages))
+        return EXO_EINVAL;
+    uint64_t end = index + pages;
+    for (index = next_present(r, index, end); index < end; index = next_present(r, index, end)) {
+        if (budget-- == 0)
+            return EXO_EAGAIN;
+        uint64_t *at = place(r, index, false);
+        pfn_t f = ENTRY_FRAME(*at);
+
+        space_unmap_source(&r->source, index);
+        *at = 0;
+        r->present--;
+        frame_unshare(f);
+        index++;
+    }
+    return EXO_OK;
+}
+
+#define COPY_MAX 65536u
+
+static int64_t copy_check(const struct region *r, uint64_t offset, uint64_t bytes)
+{
+    uint64_t limit = r->source.pages << EXO_PAGE_SHIFT;
+
+    return bytes <= COPY_MAX && offset <= limit && bytes <= limit - offset ? EXO_OK : EXO_EINVAL;
+}
+
+int64_t sys_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes)
+{
+    struct region *r;
+    uint64_t va = (uintptr_t)from, done = 0;
+    int64_t st;
+
+    if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK ||
+        (st = copy_check(r, offset, bytes)) != EXO_OK)
+        return st;
+    while (done < bytes) {
+        uint64_t at = offset + done, within = at & (EXO_PAGE_SIZE - 1);
+        uint64_t part = EXO_PAGE_SIZE - within;
+        pfn_t f = region_fill(r, at >> EXO_PAGE_SHIFT);
+
+        if (f == PFN_NONE)
+            return done ? (int64_t)done : EXO_ENOMEM;
+        if (part > bytes - done)
+            part = bytes - done;
+        if (!hal_copy_in((char *)hal_frame_ptr(f) + within, va + done, part))
+            return EXO_EFAULT;
+        done += part;
+    }
+    return (int64_t)done;
+}
+
+int64_t sys_region_read(exo_cap region, uint64_t offset, void *to, uint64_t bytes)
+{
+    static const uint8_t zeros[EXO_PAGE_SIZE];
+    struct region *r;
+    uint64_t va = (uintptr_t)to, done = 0;
+    int64_t st;
+
+    if ((st = region_of(region, EXO_R_READ, &r)) != EXO_OK ||
+        (st = copy_check(r, offset, bytes)) != EXO_OK)
+        return st;
+    while (done < bytes) {
+        uint64_t at = offset + done, within = at & (EXO_PAGE_SIZE - 1);
+        uint64_t part = EXO_PAGE_SIZE - within;
+        pfn_t f = region_frame(r, at >> EXO_PAGE_SHIFT);
+        const char *page = f == PFN_NONE ? (const char *)zeros : hal_frame_ptr(f);
+
+        if (part > bytes - done)
+            part = bytes - done;
+        if (!hal_copy_out(va + done, page + within, part))
+            return EXO_EFAULT;
+        done += part;
+    }
+    return (int64_t)done;
+}
+
+int64_t sys_region_harvest(exo_cap region, uint64_t index, uint64_t pages, uint64_t *bitmap)
+{
+    struct region *r;
+    uint64_t words[8] = {0};
+    int64_t st, dirty = 0;
+
+    if ((st = region_of(region, EXO_R_CONTROL, &r)) != EXO_OK)
+        return st;
+    if (pages > 512 || !range_ok(index, pages, r->source.pages))
+        return EXO_EINVAL;
+    for (uint64_t i = 0; i < pages; i++) {
+        if (region_frame(r, index + i) != PFN_NONE && space_clean_source(&r->source, index + i)) {
+            words[i / 64] |= (uint64_t)1 << (i % 64);
+            dirty++;
+        }
+    }
+    return hal_copy_out((uintptr_t)bitmap, words, (pages + 63) / 64 * 8) ? dirty : EXO_EFAULT;
+}

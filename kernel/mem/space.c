@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: MIT */
+/* Mappings and page faults: see space.h. The calls on them are in space_calls.c. */
+#include <kernel/mem/frame.h>
+#include <kernel/mem/space.h>
+#include <kernel/object.h>
+#include <lib/string.h>
+
+#define LEAF_BYTES   ((uint64_t)HAL_LEAF_PAGES << EXO_PAGE_SHIFT)
+#define FAULT_AROUND 16u /* pages of a source entered at one fault, the faulting one included */
+
+/* ---- page-table frames ------------------------------------------------------------------------- */
+
+static struct space *space_of(struct hal_table_source *source)
+{
+    return (struct space *)((char *)source - offsetof(struct space, tables));
+}
+
+static pfn_t table_take(struct hal_table_source *source)
+{
+    struct space *s = space_of(source);
+    pfn_t f = frame_take(s->account);
+
+    s->table_frames += f != PFN_NONE;
+    return f;
+}
+
+static void table_give(struct hal_table_source *source, pfn_t frame)
+{
+    space_of(source)->table_frames--;
+    frame_unshare(frame);
+}
+
+/* ---- VMA records ------------------------------------------------------------------------------- */
+
+#define VMA_PAGES 8192u
+static void *vma_pages[VMA_PAGES];
+static struct pool vma_pool = {.bytes = sizeof(struct vma),
+                               .per_page = EXO_PAGE_SIZE / sizeof(struct vma),
+                               .free = POOL_END,
+                               .pages = vma_pages,
+                               .page_limit = VMA_PAGES};
+
+static void source_attach(struct vma *v)
+{
+    if (!v->source)
+        return;
+    object_ref(&v->source->object);
+    v->source_next = v->source->mappings;
+    v->source_link = &v->source->mappings;
+    if (v->source_next)
+        v->source_next->source_link = &v->source_next;
+    v->source->mappings = v;
+}
+
+static void source_detach(struct vma *v)
+{
+    if (!v->source)
+        return;
+    *v->source_link = v->source_next;
+    if (v->source_next)
+        v->source_next->source_link = v->source_link;
+    object_unref(&v->source->object);
+}
+
+/* The number of mappings that end at or before `va`: the index of the first that may contain it. */
+static uint32_t vma_after(const struct space *s, uint64_t va)
+{
+    uint32_t low = 0, high = s->count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (s->vmas[middle]->end <= va)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct vma *vma_at(const struct space *s, uint64_t va)
+{
+    uint32_t i = vma_after(s, va);
+
+    return i < s->count && s->vmas[i]->start <= va ? s->vmas[i] : 0;
+}
+
+/* Room for `more` pointers in the array. */
+static bool vma_room(struct space *s, uint32_t more)
+{
+    while (((uint64_t)s->count + more) * sizeof(struct vma *) > EXO_PAGE_SIZE << s->order) {
+        if (s->order == SPACE_VMA_ORDER_MAX)
+            return false;
+        pfn_t f = frame_take_block(s->account, s->order + 1);
+        if (f == PFN_NONE)
+            return false;
+        struct vma **larger = hal_frame_ptr(f);
+        memcpy(larger, s->vmas, s->count * sizeof(struct vma *));
+        for (pfn_t i = 0; i < (pfn_t)1 << s->order; i++)
+            frame_unshare(hal_frame_of(s->vmas) + i);
+        s->vmas = larger;
+        s->order++;
+    }
+    return true;
+}
+
+static void array_insert(struct space *s, uint32_t i, struct vma *v)
+{
+    memmove(&s->vmas[i + 1], &s->vmas[i], (s->count - i) * sizeof(struct vma *));
+    s->vmas[i] = v;
+    s->count++;
+}
+
+static void array_remove(struct space *s, uint32_t i)
+{
+    s->count--;
+    memmove(&s->vmas[i], &s->vmas[i + 1], (s->count - i) * sizeof(struct vma *));
+}
+
+static void vma_free(struct space *s, uint32_t i)
+{
+    struct vma *v = s->vmas[i];
+
+    array_remove(s, i);
+    source_detach(v);
+    pool_give(&vma_pool, v, v->pool_index);
+}
+
+static struct vma *vma_new(struct space *s, uint32_t i, const struct map_request *want)
+{
+    uint32_t index;
+    struct vma *v = vma_room(s, 1) ? pool_take(&vma_pool, &index) : 0;
+
+    if (!v)
+        return 0;
+    *v = (struct vma){.start = want->start,
+                      .end = want->end,
+                      .index = want->index,
+                      .source = want->source,
+                      .space = s,
+                      .cap = want->cap,
+                      .rights = want->rights,
+                      .rights_max = want->rights_max,
+                      .flags = want->flags,
+                      .pool_index = index};
+    array_insert(s, i, v);
+    source_attach(v);
+    return v;
+}
+
+/* Cuts mapping i at `va` (inside it) into two. */
+static bool vma_split(struct space *s, uint32_t i, uint64_t va)
+{
+    struct vma *v = s->vmas[i];
+    struct map_request upper = {.start = va,
+                                .end = v->end,
+                                .source = v->source,
+                                .index = v->index + ((va - v->start) >> EXO_PAGE_SHIFT),
+                                .cap = v->cap,
+                                .rights = v->rights,
+                                .rights_max = v->rights_max,
+                                .flags = v->flags};
+
+    if (!vma_new(s, i + 1, &upper))
+        return false;
+    v->end = va;
+    return true;
+}
+
+/* Makes mapping boundaries at both ends of a range. */
+static bool split_around(struct space *s, uint64_t start, uint64_t end)
+{
+    uint32_t i = vma_after(s, start);
+
+    if (i < s->count && s->vmas[i]->start < start && !vma_split(s, i, start))
+        return false;
+    i = vma_after(s, end);
+    return !(i < s->count && s->vmas[i]->start < end) || vma_split(s, i, end);
+}
+
+/* Joins mapping i to i - 1 if together they are one. */
+static void vma_join(struct space *s, uint32_t i)
+{
+    if (i == 0 || i >= s->count)
+        return;
+    struct vma *a = s->vmas[i - 1], *b = s->vmas[i];
+    if (a->end != b->start || a->source != b->source || a->cap != b->cap ||
+        a->rights != b->rights || a->rights_max != b->rights_max || a->flags != b->flags ||
+        (a->source && a->index + ((a->end - a->start) >> EXO_PAGE_SHIFT) != b->index))
+        return;
+    a->end = b->end;
+    vma_free(s, i);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------- */
+
+static void entry_clear(struct space *s, hal_pte_t *e)
+{
+    if (hal_pte_soft(*e) & HAL_SOFT_OWNED) {
+        frame_unshare(hal_pte_frame(*e));
+        s->owned--;
+    }
+    *e = 0;
+}
+
+/* Clears every entry of a range; returns where it stopped when `budget` entries were present. */
+static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsigned budget)
+{
+    bool one = end - start == EXO_PAGE_SIZE, any = false;
+    uint64_t va = start;
+
+    while ((va = hal_space_next(&s->hal, va, end)) < end) {
+        hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
+        uint64_t leaf_end = (va | (LEAF_BYTES - 1)) + 1;
+
+        if (leaf_end > end)
+            leaf_end = end;
+        for (; va < leaf_end; va += EXO_PAGE_SIZE, e++) {
+            if (!hal_pte_present(*e))
+                continue;
+            if (budget-- == 0)
+                goto out;
+            entry_clear(s, e);
+            any = true;
+        }
+    }
+out:
+    if (any)
+        hal_space_flush(&s->hal, one ? start : HAL_FLUSH_ALL);
+    return va < end ? va : end;
+}
+
+/* Gives every present entry of a range the rights of its mapping, as far as sharing allows. */
+static void pages_protect(struct space *s, const struct vma *v)
+{
+    uint64_t va = v->start;
+
+    while ((va = hal_space_next(&s->hal, va, v->end)) < v->end) {
+        hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
+        uint64_t leaf_end = (va | (LEAF_BYTES - 1)) + 1;
+
+        if (leaf_end > v->end)
+            leaf_end = v->end;
+        for (; va < leaf_end; va += EXO_PAGE_SIZE, e++) {
+            if (!hal_pte_present(*e))
+                continue;
+            uint32_t soft = hal_pte_soft(*e), rights = v->rights;
+
+            if ((soft & HAL_SOFT_COW) || (!(soft & HAL_SOFT_OWNED) && v->flags & EXO_MAP_PRIVATE))
+                rights &= ~EXO_MAP_WRITE;
+            *e = hal_pte_make(hal_pte_frame(*e), rights, soft, false);
+        }
+    }
+    hal_space_flush(&s->hal,
+                    v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------ */
+
+static void own(struct space *s, hal_pte_t *e, pfn_t f, const struct vma *v)
+{
+    *e = hal_pte_make(f, v->rights, HAL_SOFT_OWNED, false);
+    s->owned++;
+}
+
+/* A private copy of a frame that the entry may not write. */
+static enum space_fault copy_page(struct space *s, hal_pte_t *e, pfn_t from, const struct vma *v)
+{
+    pfn_t f = frame_take_raw(s->account);
+
+    if (f == PFN_NONE)
+        return SPACE_NO_MEMORY;
+    hal_page_copy(hal_frame_ptr(f), hal_frame_ptr(from));
+    if (hal_pte_present(*e))
+        entry_clear(s, e);
+    own(s, e, f, v);
+    return SPACE_SERVED;
+}
+
+/* Enters what the source has around the fault, within one leaf table: a program that touches one
+ * page of a file is likely to touch the next. Never writable for a private mapping. */
+static void fault_around(struct space *s, const struct vma *v, uint64_t va, hal_pte_t *e,
+                         uint32_t rights)
+{
+    uint64_t first = va & ~((uint64_t)FAULT_AROUND * EXO_PAGE_SIZE - 1);
+    uint64_t last = first + FAULT_AROUND * EXO_PAGE_SIZE;
+
+    (void)s;
+    first = first < v->start ? v->start : first;
+    last = last > v->end ? v->end : last;
+    e -= (va - first) >> EXO_PAGE_SHIFT;
+    for (uint64_t at = first; at < last; at += EXO_PAGE_SIZE, e++) {
+        if (hal_pte_present(*e))
+            continue;
+        pfn_t f = region_frame((struct region *)v->source,
+                               v->index + ((at - v->start) >> EXO_PAGE_SHIFT));
+        if (f != PFN_NONE)
+            *e = hal_pte_make(f, rights, 0, false);
+    }
+}
+
+static enum space_fault enter_page(struct space *s, const struct vma *v, uint64_t va,
+                                   uint32_t access, hal_pte_t *e)
+{
+    if (!v->source) {
+        pfn_t f = frame_take(s->account);
+
+        if (f == PFN_NONE)
+            return SPACE_NO_MEMORY;
+        own(s, e, f, v);
+        return SPACE_SERVED;
+    }
+    uint64_t index = v->index + ((va - v->start) >> EXO_PAGE_SHIFT);
+    pfn_t f = source_frame(v->source, index);
+    if (f == PFN_NONE)
+        return SPACE_ABSENT;
+    if (v->flags & EXO_MAP_PRIVATE && access == EXO_MAP_WRITE)
+        return copy_page(s, e, f, v);
+    uint32_t rights = v->flags & EXO_MAP_PRIVATE ? v->rights & ~EXO_MAP_WRITE : v->rights;
+    bool extent = v->source->object.type == EXO_FRAME;
+    *e = hal_pte_make(f, rights, 0, extent && ((struct extent *)v->source)->device);
+    if (!extent)
+        fault_around(s, v, va, e, rights);
+    return SPACE_SERVED;
+}
+
+/* The page is there, but the entry does not allow the access that the mapping does. */
+static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint32_t access,
+                                     hal_pte_t *e)
+{
+    pfn_t f = hal_pte_frame(*e);
+    uint32_t soft = hal_pte_soft(*e);
+
+    if (access == EXO_MAP_WRITE) {
+        bool owned = soft & HAL_SOFT_OWNED;
+
+        if (owned ? frame_shares(f) > 1 : v->flags & EXO_MAP_PRIVATE)
+            return copy_page(s, e, f, v);
+        *e = hal_pte_make(f, v->rights, soft & ~HAL_SOFT_COW, false);
+        return SPACE_SERVED;
+    }
+    uint32_t rights = soft & HAL_SOFT_COW ? v->rights & ~EXO_MAP_WRITE : v->rights;
+    *e = hal_pte_make(f, rights, soft, false);
+    return SPACE_SERVED;
+}
+
+enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
+{
+    struct vma *v = vma_at(s, va);
+    enum space_fault result;
+
+    if (!v || (v->rights & access) != access)
+        return SPACE_UNDECLARED;
+    hal_pte_t *e = hal_space_entry(&s->hal, va, &s->tables);
+    if (!e)
+        return SPACE_NO_MEMORY;
+    if (!hal_pte_present(*e))
+        return enter_page(s, v, va, access, e);
+    if ((hal_pte_rights(*e) & access) == access)
+        return SPACE_SERVED; /* a stale translation: the processor tries again */
+    result = upgrade_page(s, v, access, e);
+    hal_space_flush(&s->hal, va & ~(EXO_PAGE_SIZE - 1));
+    return result;
+}
+
+uint64_t space_physical(struct space *s, uint64_t va)
+{
+    hal_pte_t *e = va < EXO_VIEW_VA ? hal_space_entry(&s->hal, va, 0) : 0;
+
+    if (!e || !hal_pte_present(*e) || hal_pte_soft(*e) & HAL_SOFT_COW) {
+        /* A write fault, if allowed, settles which frame the word is in for good. */
+        if (space_fault(s, va, EXO_MAP_WRITE) != SPACE_SERVED &&
+            space_fault(s, va, EXO_MAP_READ) != SPACE_SERVED)
+            return 0;
+        e = hal_space_entry(&s->hal, va, 0);
+    }
+    return (uint64_t)hal_pte_frame(*e) << EXO_PAGE_SHIFT | (va & (EXO_PAGE_SIZE - 1));
+}
+
+/* ---- mapping ----------------------------------------------------------------------------------- */
+
+int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
+{
+    if (!split_around(s, start, end))
+        return EXO_EOBJECTS;
+    uint32_t i = vma_after(s, start);
+    bool any = i < s->count && s->vmas[i]->start < end;
+
+    while (i < s->count && s->vmas[i]->start < end)
+        vma_free(s, i);
+    if (any)
+        pages_clear(s, start, end, UINT32_MAX);
+    return EXO_OK;
+}
+
+int64_t space_map(struct space *s, const struct map_request *want, bool replace)
+{
+    uint32_t i = vma_after(s, want->start);
+
+    if (i < s->count && s->vmas[i]->start < want->end) {
+        if (!replace)
+            return EXO_EEXIST;
+        int64_t st = space_unmap(s, want->start, want->end);
+        if (st != EXO_OK)
+            return st;
+        i = vma_after(s, want->start);
+    }
+    if (!vma_new(s, i, want))
+        return EXO_EOBJECTS;
+    if (want->cap != CAP_NIL)
+        cap_mark_mapped(want->cap);
+    vma_join(s, i + 1);
+    vma_join(s, i);
+    return EXO_OK;
+}
+
+int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t rights)
+{
+    uint64_t at = start;
+    uint32_t i = vma_after(s, start);
+
+    /* Check: no hole, nothing beyond what the authority allows. */
+    for (uint32_t j = i; at < end; j++) {
+        if (j >= s->count || s->vmas[j]->start > at)
+            return EXO_ENOENT;
+        if ((s->vmas[j]->rights_max & rights) != rights)
+            return EXO_ERIGHTS;
+        at = s->vmas[j]->end;
+    }
+    if (!split_around(s, start, end))
+        return EXO_EOBJECTS;
+    i = vma_after(s, start);
+    uint32_t j = i;
+    for (; j < s->count && s->vmas[j]->start < end; j++) {
+        if (s->vmas[j]->rights != rights) {
+            s->vmas[j]->rights = (uint8_t)rights;
+            pages_protect(s, s->vmas[j]);
+        }
+    }
+    for (; j > i; j--) /* from the back, so that indices in front stay */
+        vma_join(s, j);
+    vma_join(s, i);
+    return EXO_OK;
+}
+
+void space_discard(struct space *s, uint64_t start, uint64_t end)
+{
+    pages_clear(s, start, end, UINT32_MAX);
+}
+
+void space_enter_all(struct space *s, uint64_t start, uint64_t end)
+{
+    struct vma *v = vma_at(s, start);
+
+    for (uint64_t va = start; v && va < end; va += EXO_PAGE_SIZE * FAULT_AROUND) {
+        hal_pte_t *e = hal_space_entry(&s->hal, va, &s->tables);
+
+        if (!e)
+            return;
+        if (!hal_pte_present(*e))
+            space_fault(s, va, v->rights & EXO_MAP_READ ? EXO_MAP_READ : v->rights);
+    }
+}
+
+/* ---- taking pages back ------------------------------------------------------------------------- */
+
+static hal_pte_t *borrowed_entry(struct vma *v, uint64_t index, uint64_t *va)
+{
+    if (index < v->index || index - v->index >= (v->end - v->start) >> EXO_PAGE_SHIFT)
+        return 0;
+    *va = v->start + ((index - v->index) << EXO_PAGE_SHIFT);
+    hal_pte_t *e = hal_space_entry(&v->space->hal, *va, 0);
+    return e && hal_pte_present(*e) && !(hal_pte_soft(*e) & HAL_SOFT_OWNED) ? e : 0;
+}
+
+void space_unmap_source(struct source *source, uint64_t index)
+{
+    uint64_t va;
+
+    for (struct vma *v = source->mappings; v; v = v->source_next) {
+        hal_pte_t *e = borrowed_entry(v, index, &va);
+
+        if (e) {
+            *e = 0;
+            hal_space_flush(&v->space->hal, va);
+        }
+    }
+}
+
+bool space_clean_source(struct source *source, uint64_t index)
+{
+    uint64_t va;
+    bool dirty = false;
+
+    for (struct vma *v = source->mappings; v; v = v->source_next) {
+        hal_pte_t *e = borrowed_entry(v, index, &va);
+
+        if (e && hal_pte_dirty(*e)) {
+            *e = hal_pte_clean(*e);
+            hal_space_flush(&v->space->hal, va);
+            dirty = true;
+        }
+    }
+    return dirty;
+}
+
+void space_unmap_cap(struct source *source, cap_id cap)
+{
+    for (struct vma *v = source->mappings, *next; v; v = next) {
+        next = v->source_next;
+        if (v->cap != cap)
+            continue;
+        pages_clear(v->space, v->start, v->end, UINT32_MAX);
+        uint32_t i = vma_after(v->space, v->start);
+        vma_free(v->space, i);
+    }
+}
+
+/* ---- cloning ----------------------------------------------------------------------------------- */
+
+/* Copies the entries of one mapping; both sides lose the right to write private frames. Returns
+ * where it stopped. */
+static uint64_t clone_pages(struct space *to, struct space *from, uint64_t va, uint64_t end,
+                            unsigned *budget)
+{
+    while ((va = hal_space_next(&from->hal, va, end)) < end) {
+        hal_pte_t *source = hal_space_entry(&from->hal, va, 0);
+        hal_pte_t *target = hal_space_entry(&to->hal, va, &to->tables);
+        uint64_t leaf_end = (va | (LEAF_BYTES - 1)) + 1;
+
+        if (!target)
+            return va;
+        if (leaf_end > end)
+            leaf_end = end;
+        for (; va < leaf_end; va += EXO_PAGE_SIZE, source++, target++) {
+            if (!hal_pte_present(*source))
+                continue;
+            if (*budget == 0)
+                return va;
+            --*budget;
+            if (hal_pte_soft(*source) & HAL_SOFT_OWNED) {
+                pfn_t f = hal_pte_frame(*source);
+
+                frame_share(f);
+                to->owned++;
+                *source = hal_pte_make(f, hal_pte_rights(*source) & ~EXO_MAP_WRITE,
+                                       HAL_SOFT_OWNED | HAL_SOFT_COW, false);
+            }
+            *target = *source;
+        }
+    }
+    return end;
+}
+
+int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
+                    cap_id (*cap_in)(struct space *to, const struct vma *v))
+{
+    unsigned budget = 2048;
+
+    for (uint32_t i = vma_after(from, start); i < from->count && from->vmas[i]->start < end; i++) {
+        struct vma *v = from->vmas[i];
+        cap_id cap = CAP_NIL;
+
+        if (v->flags & EXO_MAP_NOFORK || (v->source && (cap = cap_in(to, v)) == CAP_NIL))
+            continue;
+        const struct vma *begun = vma_at(to, v->start);
+        if (!begun || begun->source != v->source || start < v->start) { /* else: goes on with it */
+            struct map_request want = {.start = v->start,
+                                       .end = v->end,
+                                       .source = v->source,
+                                       .index = v->index,
+                                       .cap = cap,
+                                       .rights = v->rights,
+                                       .rights_max = v->rights_max,
+                                       .flags = v->flags};
+            int64_t st = space_map(to, &want, false);
+            if (st != EXO_OK)
+                return st;
+        }
+        uint64_t from_va = start > v->start ? start : v->start;
+        uint64_t stop = clone_pages(to, from, from_va, v->end, &budget);
+        if (stop != v->end) {
+            hal_space_flush(&from->hal, HAL_FLUSH_ALL);
+            return budget == 0 ? (int64_t)stop : EXO_ENOMEM;
+        }
+    }
+    hal_space_flush(&from->hal, HAL_FLUSH_ALL);
+    return EXO_OK;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------- */
+
+bool space_init(struct space *s, struct account *account)
+{
+    *s = (struct space){.tables = {table_take, table_give}, .account = account};
+    pfn_t array = frame_take(account);
+    if (array == PFN_NONE)
+        return false;
+    s->vmas = hal_frame_ptr(array);
+    if (hal_space_init(&s->hal, &s->tables))
+        return true;
+    frame_unshare(array);
+    return false;
+}
+
+bool space_teardown(struct space *s, unsigned budget)
+{
+    while (s->count > 0) { /* the last mapping, from its front: what is cleared is cut off */
+        struct vma *v = s->vmas[s->count - 1];
+        uint64_t before = s->owned;
+        uint64_t stop = pages_clear(s, v->start, v->end, budget);
+
+        if (stop < v->end) {
+            v->index += (stop - v->start) >> EXO_PAGE_SHIFT;
+            v->start = stop;
+            return false;
+        }
+        uint64_t cleared = before - s->owned + 1;
+        vma_free(s, s->count - 1);
+        if (cleared >= budget)
+            return false;
+        budget -= (unsigned)cleared;
+    }
+    if (s->vmas) {
+        for (pfn_t i = 0; i < (pfn_t)1 << s->order; i++)
+            frame_unshare(hal_frame_of(s->vmas) + i);
+        s->vmas = 0;
+    }
+    return hal_space_free(&s->hal, &s->tables, budget);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces: what an environment sees at which address, and who serves its page faults.
+ *
+ * A space is a sorted array of mappings (VMAs). Each is either anonymous (zero-filled private
+ * memory) or shows pages of a source (region or extent), shared or private. A VMA is a *declared
+ * answer*: a fault inside it that its rights allow is served here, from the environment's account or
+ * the source; every other fault is the environment's own to handle.
+ *
+ * A page-table entry either OWNS a share of its frame (private pages: anonymous ones, and copies of
+ * a source's) or borrows the frame from the VMA's source. Private pages need no list of their own:
+ * the page table is where they live. After a clone both sides own a share of each private frame,
+ * write-protected; the first write makes a copy, or takes the frame over if it is the last owner.
+ */
+#ifndef KERNEL_MEM_SPACE_H
+#define KERNEL_MEM_SPACE_H
+
+#include <hal/hal.h>
+#include <kernel/cap/cap.h>
+#include <kernel/mem/account.h>
+#include <kernel/mem/region.h>
+
+struct env;
+
+struct vma {
+    uint64_t start, end;     /* page aligned, start < end */
+    uint64_t index;          /* page of the source that `start` shows */
+    struct source *source;   /* 0: anonymous; holds a reference */
+    struct space *space;
+    struct vma *source_next; /* the source's list of mappings */
+    struct vma **source_link;
+    cap_id cap;              /* by whose authority; CAP_NIL if anonymous */
+    uint8_t rights;          /* EXO_MAP_READ/WRITE/EXEC now */
+    uint8_t rights_max;      /* what `protect` may reach */
+    uint8_t flags;           /* EXO_MAP_PRIVATE, EXO_MAP_NOFORK */
+    uint32_t pool_index;
+};
+
+struct space {
+    struct hal_space hal;
+    struct hal_table_source tables; /* page-table frames, charged to `account` */
+    struct account *account;
+    struct vma **vmas;              /* sorted by start; do not overlap */
+    uint32_t count;
+    uint32_t order;                 /* of the block that holds `vmas` */
+    uint64_t owned;                 /* private frames */
+    uint64_t table_frames;
+};
+#define SPACE_VMA_ORDER_MAX 6u /* 64 pages of pointers: 32,768 mappings */
+
+bool space_init(struct space *s, struct account *account);
+/** A bounded piece of tearing down; true when nothing is left. The space must not be loaded. */
+bool space_teardown(struct space *s, unsigned budget);
+
+/** Serves a fault, if a mapping declares an answer. */
+enum space_fault {
+    SPACE_SERVED,
+    SPACE_UNDECLARED, /* no mapping, or its rights do not allow it */
+    SPACE_ABSENT,     /* the source has no such page */
+    SPACE_NO_MEMORY,
+};
+enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access);
+
+/** What exo_map does once its arguments are checked. */
+struct map_request {
+    uint64_t start, end;
+    struct source *source;
+    uint64_t index;
+    cap_id cap;
+    uint8_t rights, rights_max, flags;
+};
+int64_t space_map(struct space *s, const struct map_request *want, bool replace);
+int64_t space_unmap(struct space *s, uint64_t start, uint64_t end);
+
+/** Changes rights; EXO_ENOENT where nothing is mapped, EXO_ERIGHTS beyond a mapping's authority. */
+int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t rights);
+/** Throws the pages of a range away, keeping the mappings. */
+void space_discard(struct space *s, uint64_t start, uint64_t end);
+/** Enters the pages that exist now. */
+void space_enter_all(struct space *s, uint64_t start, uint64_t end);
+/** Gives `to` the mappings of `from` in a range, pages copy-on-write. `cap_in` answers the capability
+ *  that stands behind a mapping on the new side, or CAP_NIL to leave it out. EXO_OK, an address to go
+ *  on with, or an error. */
+int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
+                    cap_id (*cap_in)(struct space *to, const struct vma *v));
+
+/** Takes page `index` of a source out of every space that borrows it; forgets all mappings made by a
+ *  capability; collects and clears the dirty bits of a page. */
+void space_unmap_source(struct source *source, uint64_t index);
+void space_unmap_cap(struct source *source, cap_id cap);
+bool space_clean_source(struct source *source, uint64_t index);
+
+/** The frame and byte behind a user address, faulted in if need be: where a shared word really is.
+ *  0: not accessible. */
+uint64_t space_physical(struct space *s, uint64_t va);
+
+/** Notes that a mapping was made by a capability: its removal must look for it (env/slots.c). */
+void cap_mark_mapped(cap_id cap);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools of kernel objects: see object.h. */
+#include <hal/hal.h>
+#include <kernel/env/env.h>
+#include <kernel/env/thread.h>
+#include <kernel/ipc/endpoint.h>
+#include <kernel/ipc/event.h>
+#include <kernel/ipc/pair.h>
+#include <kernel/irq/device.h>
+#include <kernel/mem/account.h>
+#include <kernel/mem/frame.h>
+#include <kernel/mem/region.h>
+#include <kernel/object.h>
+#include <lib/string.h>
+
+#define POOL_PAGES 8192u
+
+/* One row a kind: the size of its slot and what ends it. */
+struct kind {
+    struct pool pool;
+    void (*destroy)(void *object);
+    void *page_list[POOL_PAGES];
+};
+
+static struct kind kinds[EXO_TYPES];
+static uint64_t live_objects;
+
+/* ---- pools ------------------------------------------------------------------------------------- */
+
+void *pool_at(const struct pool *pool, uint32_t index)
+{
+    return (char *)pool->pages[index / pool->per_page] +
+           (size_t)(index % pool->per_page) * pool->bytes;
+}
+
+/* A free slot's first word is the index of the next free one. */
+void *pool_take(struct pool *pool, uint32_t *index)
+{
+    void *slot;
+
+    if (pool->free != POOL_END) {
+        *index = pool->free;
+        slot = pool_at(pool, *index);
+        pool->free = *(uint32_t *)slot;
+        memset(slot, 0, pool->bytes);
+    } else {
+        uint32_t page = pool->used / pool->per_page;
+
+        if (page >= pool->page_limit)
+            return 0;
+        if (pool->used % pool->per_page == 0 && !(pool->pages[page] = frame_kernel(0)))
+            return 0;
+        *index = pool->used++;
+        slot = pool_at(pool, *index);
+    }
+    pool->live++;
+    return slot;
+}
+
+void pool_give(struct pool *pool, void *slot, uint32_t index)
+{
+    *(uint32_t *)slot = pool->free;
+    pool->free = index;
+    pool->live--;
+}
+
+/* ---- objects ----------------------------------------------------------------------------------- */
+
+int64_t object_create(enum exo_type type, struct account *account, void **out)
+{
+    uint32_t index;
+
+    if (account && !account_charge_object(account))
+        return EXO_EOBJECTS;
+    struct object *o = pool_take(&kinds[type].pool, &index);
+    if (!o) {
+        if (account)
+            account_uncharge_object(account);
+        return EXO_ENOMEM;
+    }
+    o->refs = 1;
+    o->index = index;
+    o->account = account;
+    o->type = (uint8_t)type;
+    live_objects++;
+    *out = o;
+    return EXO_OK;
+}
+
+void *object_at(enum exo_type type, uint32_t index)
+{
+    return pool_at(&kinds[type].pool, index);
+}
+
+void object_unref(struct object *o)
+{
+    if (--o->refs != 0)
+        return;
+    struct kind *kind = &kinds[o->type];
+    struct account *account = o->account;
+    uint32_t index = o->index;
+
+    kind->destroy(o);
+    o->type = EXO_NONE;
+    pool_give(&kind->pool, o, index);
+    live_objects--;
+    if (account)
+        account_uncharge_object(account);
+}
+
+uint64_t object_count(void)
+{
+    return live_objects;
+}
+
+static void kind_init(enum exo_type type, size_t bytes, void (*destroy)(void *))
+{
+    struct kind *kind = &kinds[type];
+
+    kind->pool.bytes = (uint32_t)((bytes + 15) & ~(size_t)15);
+    kind->pool.per_page = (uint32_t)(EXO_PAGE_SIZE / kind->pool.bytes);
+    kind->pool.free = POOL_END;
+    kind->pool.pages = kind->page_list;
+    kind->pool.page_limit = POOL_PAGES;
+    kind->destroy = destroy;
+}
+
+/* Each kind's destroy function takes its own type; the adapters keep the calls well typed. */
+#define ADAPTER(name, type)                                                                        \
+    static void name##_adapter(void *o)                                                            \
+    {                                                                                              \
+        name((struct type *)o);                                                                    \
+    }
+ADAPTER(account_destroy, account)
+ADAPTER(region_destroy, region)
+ADAPTER(extent_destroy, extent)
+ADAPTER(env_destroy_object, env)
+ADAPTER(thread_destroy_object, thread)
+ADAPTER(endpoint_destroy, endpoint)
+ADAPTER(notification_destroy, notification)
+ADAPTER(pair_destroy, pair)
+ADAPTER(irq_destroy, irq)
+static void nothing(void *o)
+{
+    (void)o;
+}
+
+void object_init(void)
+{
+    kind_init(EXO_ACCOUNT, sizeof(struct account), account_destroy_adapter);
+    kind_init(EXO_REGION, sizeof(struct region), region_destroy_adapter);
+    kind_init(EXO_FRAME, sizeof(struct extent), extent_destroy_adapter);
+    kind_init(EXO_ENV, sizeof(struct env), env_destroy_object_adapter);
+    kind_init(EXO_THREAD, sizeof(struct thread), thread_destroy_object_adapter);
+    kind_init(EXO_ENDPOINT, sizeof(struct endpoint), endpoint_destroy_adapter);
+    kind_init(EXO_NOTIFICATION, sizeof(struct notification), notification_destroy_adapter);
+    kind_init(EXO_PAIR, sizeof(struct pair), pair_destroy_adapter);
+    kind_init(EXO_IRQ, sizeof(struct irq), irq_destroy_adapter);
+    kind_init(EXO_IOPORT, sizeof(struct ioport), nothing);
+    kind_init(EXO_PLATFORM, sizeof(struct object), nothing);
+}

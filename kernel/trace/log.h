@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's own words: a log for people, and the last line for tools. */
+#ifndef KERNEL_TRACE_LOG_H
+#define KERNEL_TRACE_LOG_H
+
+#include <stdint.h>
+
+/** One line of the log, `exov6: ` in front, formatted as format_text does. */
+void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** Prints the line that tools/exo-run waits for, and powers the machine off. */
+_Noreturn void kernel_power_off(uint32_t status);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The published page: see include/exo/view.h. Counters are copied in when somebody could look: at a
+ * yield, before idling, and at each timer. */
+#include <exo/view.h>
+#include <kernel/cap/cap.h>
+#include <kernel/env/env.h>
+#include <kernel/mem/frame.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sys.h>
+
+static struct exo_view *view;
+
+void view_init(uint64_t epoch_ns)
+{
+    view = frame_kernel(0);
+    if (!view)
+        kernel_panic("no memory for the view");
+    view->version = EXO_VIEW_VERSION;
+    view->cpus = 1;
+    view->tick_base = hal_clock.base;
+    view->tick_mult = hal_clock.mult;
+    view->tick_shift = hal_clock.shift;
+    view->epoch_ns = epoch_ns;
+    view->frames_total = frame_total_count();
+    hal_view_set(hal_frame_of(view));
+}
+
+void view_update(void)
+{
+    const struct cpu_state *cpu = this_cpu();
+
+    view->frames_free = frame_free_count();
+    view->objects = object_count();
+    view->caps = cap_global()->live;
+    view->entries = cpu->entries;
+    view->reflections = hal_cpu()->reflections;
+    view->space_switches = cpu->space_switches;
+    view->thread_switches = cpu->thread_switches;
+    view->dying = env_dying();
+    view->idle_ns = clock_ns(cpu->idle_ticks);
+}

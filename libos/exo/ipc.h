@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages, said shortly. A call of a server whose replies carry a Linux-like result in w[0]:
+ *
+ *     struct exo_message m = ipc_message(PROC_WAIT, (uint64_t)-1, 0, 0, 0);
+ *     int64_t pid = ipc_call(proc, &m);
+ */
+#ifndef LIBOS_EXO_IPC_H
+#define LIBOS_EXO_IPC_H
+
+#include <exo.h>
+
+static inline struct exo_message ipc_message(uint32_t label, uint64_t w0, uint64_t w1, uint64_t w2,
+                                             uint64_t w3)
+{
+    return (struct exo_message){EXO_TAG(label, 0, 0), {w0, w1, w2, w3}};
+}
+
+/** @return the reply's first word, or the kernel's EXO_E* if the call itself failed. Where the two
+ *  must be told apart use exo_call. */
+static inline int64_t ipc_call(exo_cap endpoint, struct exo_message *m)
+{
+    int64_t tag = exo_call(endpoint, m);
+
+    return tag < 0 ? tag : (int64_t)m->w[0];
+}
+
+/** Puts a capability into place `index` of the next message; the tag must count it. */
+static inline void ipc_send(unsigned index, exo_cap cap, enum exo_send_mode mode)
+{
+    exo_utcb()->send[index] = (struct exo_send){cap, mode};
+}
+
+/** Takes the pending event bits, waiting for some until `deadline`; 0 at the deadline. */
+uint32_t event_wait(exo_time deadline);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a POSIX process comes out of nothing: a native program (init; later proc, for set-id exec)
+ * builds a fresh environment with the LibOS in it and a block that says what to become.
+ *
+ * Only what cannot be copied from a parent is here: fork and the exec of a vfork child clone the
+ * LibOS with its state instead (fork.c, exec.c). The block holds instructions, not objects: the new
+ * process opens its terminal, changes directory and looks its program up by itself, with its own
+ * authority. handover.c uses native calls and lib/ only, so servers link it unchanged.
+ */
+#ifndef POSIX_HANDOVER_H
+#define POSIX_HANDOVER_H
+
+#include <exo.h>
+#include <proto/proc.h>
+
+#define HANDOVER_MAGIC 0x316f7865u
+
+/* What descriptors 0-2 are, and how the program is found (struct handover.flags). */
+#define HANDOVER_CONSOLE    0x01u /* 0, 1, 2: the console */
+#define HANDOVER_NULL_INPUT 0x02u /* 0: /dev/null instead */
+#define HANDOVER_RAW_OUTPUT 0x04u /* the console's output is not processed (OPOST off, no echo) */
+#define HANDOVER_SESSION    0x08u /* it leads a session, with the console as controlling terminal */
+#define HANDOVER_SEARCH     0x10u /* argv[0] is looked up in PATH; not found: status 127, else 126 */
+#define HANDOVER_TRACE      0x20u /* unknown Linux calls are told on descriptor 2 */
+
+/* The block at POSIX_HANDOVER_VA of the new environment; read once, then unmapped. */
+struct handover {
+    uint32_t magic;
+    uint32_t flags;
+    int32_t pid;   /* set by handover_launch */
+    uint32_t slot; /* in proc's table; likewise */
+    uint32_t argc, envc;
+    uint32_t string_bytes;
+    uint32_t reserved;
+    char cwd[256];
+    char strings[]; /* argc + envc strings, each with its NUL */
+};
+#define HANDOVER_BYTES_MAX 65536u
+
+/* The priority at which POSIX threads run; servers' are above it. */
+#define POSIX_PRIORITY 8u
+
+/* What the caller of handover_launch has in hand. */
+struct handover_plan {
+    const void *posix_elf; /* readable: the first page or more of posix.elf */
+    exo_cap libos;         /* region, READ | EXEC | GRANT: the pages of posix.elf, from page 0 on */
+    exo_cap account;       /* pays for the environment; 0: the caller's */
+    exo_cap proc;          /* endpoint of proc, with the badge that may make processes */
+    exo_cap table;         /* region: proc's table, READ | GRANT */
+    uint32_t op;           /* PROC_BOOT (init), or PROC_FORK */
+    uint32_t flags;        /* HANDOVER_* */
+    const char *cwd;       /* 0: "/" */
+    const char *const *argv, *const *envp; /* each ends with 0 */
+};
+
+/**
+ * Builds the process, registers it with proc and lets it run.
+ * @return its pid; or a negative Linux errno (of proc), or -ENOMEM, -ENOEXEC (posix_elf), -E2BIG.
+ *         Nothing is left behind in these cases but what proc made of it.
+ * `env`, if not 0, gets the handle of the environment (the caller may watch it, and deletes it).
+ */
+int64_t handover_launch(const struct handover_plan *plan, exo_cap *env);
+
+/* The first words of the LibOS's text: where its builders find the ways in. */
+struct libos_header {
+    uint64_t magic; /* LIBOS_MAGIC */
+    uint64_t start, foreign, upcall, nested;
+};
+#define LIBOS_MAGIC 0x36564f58452e6c70u
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sleeping in a call: on the words that the caller names, until a signal, or until a deadline.
+ *
+ * The lock is released meanwhile, so what the caller knew may be stale afterwards: it looks again.
+ * An event that brings no signal for this thread (a timer that belongs to another, a signal that is
+ * blocked) does not end the sleep. No wake-up is lost: the words carry the values by which the
+ * caller judged, and pending events make exo_wait return at once.
+ */
+#include "core.h"
+
+void waiter_init(struct waiter *w, exo_time deadline)
+{
+    w->count = 0;
+    w->deadline = deadline;
+}
+
+void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expected)
+{
+    if (w->count == EXO_WAIT_WORDS)
+        return; /* the caller's own limit is lower, or it looks again after a while */
+    w->words[w->count++] =
+        (struct exo_wait_word){.address = (uintptr_t)word, .expected = expected};
+}
+
+/* Takes event bits off the thread and does what they ask for. */
+static void events_serve(struct thread *t)
+{
+    uint32_t bits = atomic_exchange(&t->utcb->pending, 0);
+
+    if (bits & EXO_EVENT_TIMER)
+        timers_attend(t->process);
+    if (bits & PROC_EVENT_KILLED)
+        t->end = true;
+}
+
+bool signal_waiting(void)
+{
+    struct thread *t = self();
+    struct process *p = t->process;
+
+    if (atomic_load_explicit(&t->utcb->pending, memory_order_relaxed))
+        events_serve(t);
+    signal_collect(p);
+    if (t->end || ((t->pending | p->pending) & ~t->sigmask) != 0) {
+        attention(); /* so that the call's end finds it again */
+        return true;
+    }
+    return false;
+}
+
+int64_t waiter_sleep(struct waiter *w)
+{
+    for (;;) {
+        image_unlock();
+        int64_t st = exo_wait(w->words, w->count, w->deadline);
+        image_lock();
+        if (st >= 0)
+            return 0;
+        if (st == EXO_ETIMEDOUT)
+            return -ETIMEDOUT;
+        if (st != EXO_EINTR)
+            return errno_of(st);
+        if (signal_waiting())
+            return -ERESTARTSYS;
+        if (w->count == 0)
+            continue;
+        return 0; /* a word may have changed as well: looking is cheap */
+    }
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contents of regular files.
+ *
+ * A file that came with the boot archive is read where it lies there. A small file that was written
+ * lives in fs's heap: a write is a copy. When a file is lent, or grows past HEAP_FILE_BYTES, it
+ * moves into a region of its own: page 0 is the state page that holders read, the data follow. The
+ * pages of an archive file are not copied then: they change owner.
+ *
+ * Bytes of a region past the end of the file may be anything, since a holder of a writable loan can
+ * write there: they are cleared when the file grows over them. fs believes nothing that a region's
+ * state page says; it only writes it.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/seam.h"
+
+#include <lib/heap.h>
+#include <lib/string.h>
+
+#define REGIONS_MAX   9000u /* regions at a time: they share fs's capability table with open files */
+#define RECLAIM_STEPS 64u
+
+uint64_t heap_file_bytes, heap_file_limit = UINT64_MAX;
+
+static struct inode *regions_first, *regions_last;
+static uint32_t region_count;
+static const uint8_t zeros[EXO_PAGE_SIZE];
+
+static uint64_t pages_of(uint64_t bytes)
+{
+    return (bytes + PAGE - 1) / PAGE;
+}
+
+uint64_t data_pages(const struct inode *inode)
+{
+    const struct contents *file = &inode->file;
+
+    return file->store == STORE_REGION ? file->runs.pages : pages_of(file->size);
+}
+
+/* ---- in the heap ---- */
+
+static void heap_release(struct contents *file)
+{
+    heap_file_bytes -= file->capacity;
+    heap_free(file->bytes);
+    file->bytes = 0;
+    file->capacity = 0;
+}
+
+/* Room for `bytes` in the heap; new room is not cleared. */
+static int64_t heap_reserve(struct contents *file, uint64_t bytes)
+{
+    uint32_t capacity = file->capacity ? file->capacity : 64;
+    uint8_t *larger;
+
+    if (bytes <= file->capacity)
+        return 0;
+    while (capacity < bytes)
+        capacity *= 2;
+    if (heap_file_bytes + (capacity - file->capacity) > heap_file_limit)
+        return -ENOSPC;
+    larger = heap_resize(file->bytes, capacity);
+    if (!larger)
+        return -ENOSPC;
+    heap_file_bytes += capacity - file->capacity;
+    file->bytes = larger;
+    file->capacity = capacity;
+    return 0;
+}
+
+/* Takes a small file out of the archive. */
+static int64_t archive_to_heap(struct contents *file, uint64_t keep)
+{
+    struct contents copy = {.size = keep};
+
+    if (heap_reserve(&copy, keep) < 0)
+        return -ENOSPC;
+    if (keep)
+        memcpy(copy.bytes, file->bytes, keep);
+    file->store = STORE_HEAP;
+    file->bytes = copy.bytes;
+    file->capacity = copy.capacity;
+    file->size = keep;
+    return 0;
+}
+
+/* Makes the file one of the heap with room for `bytes`, if it can be. */
+static bool heap_can_hold(struct contents *file, uint64_t bytes)
+{
+    if (file->store == STORE_REGION || bytes > HEAP_FILE_BYTES || file->size > HEAP_FILE_BYTES)
+        return false;
+    if (file->store == STORE_ARCHIVE && archive_to_heap(file, file->size) < 0)
+        return false;
+    return heap_reserve(file, bytes) == 0;
+}
+
+/* ---- in a region ---- */
+
+static void region_enlist(struct inode *inode)
+{
+    inode->file.next = 0;
+    inode->file.prev = regions_last;
+    if (regions_last)
+        regions_last->file.next = inode;
+    else
+        regions_first = inode;
+    regions_last = inode;
+    region_count++;
+}
+
+static void region_delist(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+
+    if (file->prev)
+        file->prev->file.next = file->next;
+    else
+        regions_first = file->next;
+    if (file->next)
+        file->next->file.prev = file->prev;
+    else
+        regions_last = file->prev;
+    region_count--;
+}
+
+/* Gives the region up. If others still hold it, its pages are theirs now. */
+static void region_release(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+
+    if (seam_region_holders(file->region) == 1)
+        seam_region_punch(file->region, 0, REGION_PAGES);
+    seam_drop(file->region);
+    region_delist(inode);
+    runs_drop(&file->runs);
+    file->region = 0;
+    file->lent = file->lent_writable = false;
+    file->store = STORE_HEAP;
+}
+
+/* Brings a small file that nobody else holds back to the heap. */
+static bool region_to_heap(struct inode *inode)
+{
+    struct contents *file = &inode->file, copy = {0};
+
+    if (file->size > HEAP_FILE_BYTES || seam_region_holders(file->region) != 1)
+        return false;
+    if (heap_reserve(&copy, file->size) < 0)
+        return false;
+    if (file->size && seam_region_read(file->region, PAGE, copy.bytes, file->size) < 0) {
+        heap_release(&copy);
+        return false;
+    }
+    region_release(inode);
+    file->bytes = copy.bytes;
+    file->capacity = copy.capacity;
+    return true;
+}
+
+/* Too many regions: looks for one that can be given up, beginning with the oldest. */
+static bool region_reclaim(void)
+{
+    uint32_t step;
+
+    for (step = 0; step < RECLAIM_STEPS && regions_first; step++) {
+        struct inode *inode = regions_first;
+
+        if (region_to_heap(inode))
+            return true;
+        region_delist(inode);
+        region_enlist(inode);
+    }
+    return false;
+}
+
+/* Puts the file's bytes into its new region: moves whole pages of the archive, copies the rest. */
+static int64_t region_fill(struct contents *file, exo_cap region)
+{
+    uint64_t pages = pages_of(file->size), offset;
+
+    if (!file->size)
+        return 0;
+    offset = file->store == STORE_ARCHIVE ? (uint64_t)(file->bytes - archive_base) : 1;
+    if (offset % PAGE == 0) {
+        /* What follows in the last page, headers of the next entries, was read at the start. */
+        memset(file->bytes + file->size, 0, pages * PAGE - file->size);
+        return seam_region_adopt(region, 1, offset / PAGE, pages);
+    }
+    return seam_region_write(region, PAGE, file->bytes, file->size);
+}
+
+static void state_write(const struct contents *file, const struct inode *inode)
+{
+    struct fs_state state = {
+        .size = file->size,
+        .generation = file->generation,
+        .sequence = file->sequence,
+        .mtime_ns = inode->mtime,
+        .ctime_ns = inode->ctime,
+    };
+
+    seam_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
+}
+
+int64_t data_region(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+    int64_t region, status;
+
+    if (file->store == STORE_REGION)
+        return 0;
+    if (region_count >= REGIONS_MAX && !region_reclaim())
+        return -ENFILE;
+    if ((region = seam_region_make(REGION_PAGES)) < 0)
+        return region;
+    if ((status = runs_add(&file->runs, 0, pages_of(file->size))) < 0 ||
+        (status = region_fill(file, (exo_cap)region)) < 0) {
+        runs_drop(&file->runs);
+        seam_drop((exo_cap)region);
+        return status;
+    }
+    if (file->store == STORE_HEAP)
+        heap_release(file);
+    file->bytes = 0;
+    file->store = STORE_REGION;
+    file->region = (exo_cap)region;
+    region_enlist(inode);
+    state_write(file, inode);
+    return 0;
+}
+
+void data_touched(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+
+    if (file->store != STORE_REGION || !file->lent)
+        return;
+    /* Now and then: is anybody still looking? */
+    if (file->sequence % 64 == 63 && seam_region_holders(file->region) == 1) {
+        file->lent = false;
+        return;
+    }
+    state_write(file, inode);
+}
+
+int64_t data_lend(struct inode *inode, bool writable)
+{
+    int64_t status = data_region(inode);
+
+    if (status < 0)
+        return status;
+    inode->file.lent = true;
+    inode->file.lent_writable |= writable;
+    state_write(&inode->file, inode);
+    return 0;
+}
+
+/* Clears what a holder may have written behind the end, before the file grows over it. */
+static int64_t region_clear_tail(struct contents *file)
+{
+    uint64_t rest = (PAGE - file->size % PAGE) % PAGE;
+    int64_t status;
+
+    if (!file->lent_writable)
+        return 0;
+    if (rest && runs_have(&file->runs, file->size / PAGE)) {
+        status = seam_region_write(file->region, PAGE + file->size, zeros, rest);
+        if (status < 0)
+            return status;
+    }
+    return seam_region_punch(file->region, 1 + pages_of(file->size),
+                             REGION_PAGES - 1 - pages_of(file->size));
+}
+
+/* ---- what the calls ask for ---- */
+
+int64_t data_read(struct inode *inode, uint64_t offset, void *to, uint64_t bytes)
+{
+    struct contents *file = &inode->file;
+    int64_t status;
+
+    if (offset >= file->size)
+        return 0;
+    if (bytes > file->size - offset)
+        bytes = file->size - offset;
+    if (file->store != STORE_REGION) {
+        memcpy(to, file->bytes + offset, bytes);
+        return (int64_t)bytes;
+    }
+    status = seam_region_read(file->region, PAGE + offset, to, bytes);
+    return status < 0 ? status : (int64_t)bytes;
+}
+
+int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint64_t bytes)
+{
+    struct contents *file = &inode->file;
+    uint64_t end = offset + bytes;
+    int64_t status;
+
+    if (offset > FILE_BYTES || bytes > FILE_BYTES - offset)
+        return -EFBIG;
+    if (bytes == 0)
+        return 0;
+    if (heap_can_hold(file, end)) {
+        if (offset > file->size)
+            memset(file->bytes + file->size, 0, offset - file->size);
+        memcpy(file->bytes + offset, from, bytes);
+    } else {
+        if ((status = data_region(inode)) < 0)
+            return status;
+        if (offset > file->size && (status = region_clear_tail(file)) < 0)
+            return status;
+        status = seam_region_write(file->region, PAGE + offset, from, bytes);
+        if (status < 0)
+            return status;
+        if ((status = runs_add(&file->runs, offset / PAGE, pages_of(end))) < 0)
+            return status;
+    }
+    if (end > file->size)
+        file->size = end;
+    file->sequence++;
+    return (int64_t)bytes;
+}
+
+static int64_t region_shrink(struct inode *inode, uint64_t size)
+{
+    struct contents *file = &inode->file;
+    uint64_t pages = pages_of(size), rest = pages * PAGE - size;
+    int64_t status;
+
+    if (size == 0 && seam_region_holders(file->region) == 1) {
+        region_release(inode);
+        file->size = 0;
+        return 0;
+    }
+    if (rest && runs_have(&file->runs, size / PAGE)) {
+        status = seam_region_write(file->region, PAGE + size, zeros, rest);
+        if (status < 0)
+            return status;
+    }
+    if ((status = runs_cut(&file->runs, pages, REGION_PAGES)) < 0)
+        return status;
+    /* Readers learn the new size before the pages go. */
+    file->size = size;
+    state_write(file, inode);
+    return seam_region_punch(file->region, 1 + pages, REGION_PAGES - 1 - pages);
+}
+
+static int64_t region_resize(struct inode *inode, uint64_t size)
+{
+    struct contents *file = &inode->file;
+    int64_t status;
+
+    if (size < file->size)
+        return region_shrink(inode, size);
+    if (size > file->size && (status = region_clear_tail(file)) < 0)
+        return status;
+    file->size = size;
+    return 0;
+}
+
+int64_t data_resize(struct inode *inode, uint64_t size)
+{
+    struct contents *file = &inode->file;
+    int64_t status;
+
+    if (size > FILE_BYTES)
+        return -EFBIG;
+    if (size < file->size)
+        file->generation++;
+    file->sequence++;
+    /* An archive file that is cut to a small one need not be copied whole. */
+    if (file->store == STORE_ARCHIVE && size < file->size && size <= HEAP_FILE_BYTES &&
+        archive_to_heap(file, size) == 0)
+        return 0;
+    if (heap_can_hold(file, size)) {
+        if (size > file->size)
+            memset(file->bytes + file->size, 0, size - file->size);
+        file->size = size;
+        if (size == 0)
+            heap_release(file);
+        return 0;
+    }
+    if ((status = data_region(inode)) < 0)
+        return status;
+    return region_resize(inode, size);
+}
+
+/* Gives pages to a hole without changing what is read there. */
+static int64_t region_materialize(struct contents *file, uint64_t page)
+{
+    uint64_t offset = PAGE + page * PAGE;
+    uint8_t byte;
+    int64_t status;
+
+    if (runs_have(&file->runs, page))
+        return 0;
+    if ((status = seam_region_read(file->region, offset, &byte, 1)) < 0 ||
+        (status = seam_region_write(file->region, offset, &byte, 1)) < 0)
+        return status;
+    return runs_add(&file->runs, page, page + 1);
+}
+
+int64_t data_allocate(struct inode *inode, uint64_t offset, uint64_t bytes, bool keep_size)
+{
+    struct contents *file = &inode->file;
+    uint64_t end = offset + bytes, page;
+    int64_t status;
+
+    if (offset > FILE_BYTES || bytes > FILE_BYTES - offset)
+        return -EFBIG;
+    if (!heap_can_hold(file, end)) {
+        if ((status = data_region(inode)) < 0)
+            return status;
+        for (page = offset / PAGE; page < pages_of(end); page++) {
+            if ((status = region_materialize(file, page)) < 0)
+                return status;
+        }
+    }
+    return keep_size || end <= file->size ? 0 : data_resize(inode, end);
+}
+
+int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
+{
+    struct contents *file = &inode->file;
+    uint64_t end = offset + bytes, first, last, piece;
+    int64_t status;
+
+    if (offset >= file->size)
+        return 0;
+    if (end > file->size)
+        end = file->size;
+    file->sequence++;
+    if (heap_can_hold(file, file->size)) {
+        memset(file->bytes + offset, 0, end - offset);
+        return 0;
+    }
+    if ((status = data_region(inode)) < 0)
+        return status;
+    /* Parts of pages are cleared, whole ones go; behind the end of the file there is nothing. */
+    first = pages_of(offset);
+    last = end == file->size ? pages_of(end) : end / PAGE;
+    if (offset % PAGE && runs_have(&file->runs, offset / PAGE)) {
+        piece = first * PAGE < end ? first * PAGE - offset : end - offset;
+        status = seam_region_write(file->region, PAGE + offset, zeros, piece);
+        if (status < 0)
+            return status;
+    }
+    if (last >= first && end > last * PAGE && end / PAGE >= first && runs_have(&file->runs, last)) {
+        status = seam_region_write(file->region, PAGE + last * PAGE, zeros, end - last * PAGE);
+        if (status < 0)
+            return status;
+    }
+    if (last <= first)
+        return 0;
+    if ((status = runs_cut(&file->runs, first, last)) < 0)
+        return status;
+    return seam_region_punch(file->region, 1 + first, last - first);
+}
+
+void data_drop(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+
+    if (file->store == STORE_REGION)
+        region_release(inode);
+    else if (file->store == STORE_HEAP)
+        heap_release(file);
+}

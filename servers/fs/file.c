@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files, and the calls on them.
+ *
+ * An open file is a capability: an endpoint minted with the file's id as its badge, which fs lends
+ * to the one who opened it. Whoever holds it, or a copy that a fork made, may use the file. When
+ * the last holder is gone the kernel says so (file_childless), however it went. Minting costs a
+ * kernel call, so a closed file keeps its endpoint for the next one that is opened.
+ *
+ * A file also has a number, for use as the base of paths. Its low bits are the id, the others are
+ * random: nobody guesses the number of a directory that he was not given.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/pool.h"
+#include "servers/fs/seam.h"
+
+#include <lib/chacha.h>
+#include <lib/heap.h>
+#include <lib/string.h>
+
+#define FILE_ID_MASK ((1u << FILE_ID_BITS) - 1)
+#define OPEN_FLAGS                                                                                 \
+    ((uint64_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |        \
+                O_SYNC | O_ASYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |            \
+                O_CLOEXEC | O_PATH | O_TMPFILE) |                                                  \
+     FS_O_EXEC | FS_O_REOPEN)
+#define IS_TMPFILE(flags) (((flags) & O_TMPFILE) == O_TMPFILE)
+
+static struct open_file *files[FILES_MAX + 1]; /* by id, from 1 on */
+static uint32_t files_made, files_open;
+static struct open_file *files_free;
+static struct pool file_pool = POOL(struct open_file, 32);
+static uint16_t id_of_slot[EXO_CAP_SLOTS];     /* which file's endpoint is at a slot of ours */
+static struct random numbers;
+
+void files_init(const uint8_t seed[RANDOM_SEED_BYTES])
+{
+    random_seed(&numbers, seed);
+}
+
+/* ---- making and finding ---- */
+
+/* A file that is not open, with its endpoint. */
+static int64_t file_fresh(struct open_file **made)
+{
+    struct open_file *file = files_free;
+    int64_t handle;
+
+    if (file) {
+        files_free = file->next_free;
+        *made = file;
+        return 0;
+    }
+    if (files_made == FILES_MAX)
+        return -ENFILE;
+    if (!(file = pool_take(&file_pool)))
+        return -ENOMEM;
+    if ((handle = seam_file_handle(files_made + 1)) < 0) {
+        pool_give(&file_pool, file);
+        return handle;
+    }
+    *file = (struct open_file){.id = ++files_made, .handle = (exo_cap)handle};
+    files[file->id] = file;
+    id_of_slot[seam_slot(file->handle) % EXO_CAP_SLOTS] = (uint16_t)file->id;
+    *made = file;
+    return 0;
+}
+
+int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
+                  const struct caller *who)
+{
+    struct open_file *file;
+    uint64_t random;
+    int64_t status;
+
+    if (who->uid != 0 && files_open >= FILES_MAX - FILES_ROOT)
+        return -ENFILE;
+    if ((status = file_fresh(&file)) < 0)
+        return status;
+    random_bytes(&numbers, &random, sizeof(random));
+    file->number = (random << FILE_ID_BITS) | file->id;
+    file->inode = inode;
+    file->flags = flags;
+    file->root = who->uid == 0;
+    file->who = *who;
+    file->cursor = 0;
+    file->text = 0;
+    file->text_bytes = 0;
+    inode_hold(inode);
+    files_open++;
+    *made = file;
+    return 0;
+}
+
+static void file_close(struct open_file *file)
+{
+    struct inode *inode = file->inode;
+
+    if (inode->locks)
+        lock_release_file(file);
+    if (inode_kind(inode) == FS_FIFO)
+        fifo_closed(file);
+    heap_free(file->text);
+    file->text = 0;
+    file->number = 0;
+    file->inode = 0;
+    file->next_free = files_free;
+    files_free = file;
+    files_open--;
+    inode_release(inode);
+}
+
+void file_childless(exo_cap handle)
+{
+    uint32_t id = id_of_slot[seam_slot(handle) % EXO_CAP_SLOTS];
+    struct open_file *file = files[id];
+
+    if (file && file->number && file->handle == handle)
+        file_close(file);
+}
+
+struct open_file *file_of_number(uint64_t number)
+{
+    uint32_t id = (uint32_t)number & FILE_ID_MASK;
+
+    if (id == 0 || id > files_made || files[id]->number != number)
+        return 0;
+    return files[id];
+}
+
+struct open_file *file_of_badge(uint64_t badge)
+{
+    uint64_t id = badge & ~FS_BADGE_FILE;
+
+    if (id == 0 || id > files_made || !files[id]->number)
+        return 0;
+    return files[id];
+}
+
+/* ---- opening ---- */
+
+static bool flags_write(uint64_t flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* May an inode that exists be opened so? */
+static int64_t open_checks(const struct caller *who, const struct inode *inode, uint64_t flags)
+{
+    static const uint8_t wanted[] = {R_OK, W_OK, R_OK | W_OK};
+    enum fs_kind kind = inode_kind(inode);
+    int64_t status;
+
+    if ((flags & O_DIRECTORY) && kind != FS_DIRECTORY)
+        return -ENOTDIR;
+    if (flags & O_PATH)
+        return 0;
+    if (kind == FS_SYMLINK)
+        return -ELOOP;
+    if (kind == FS_DIRECTORY && (flags_write(flags) || (flags & (O_CREAT | O_TRUNC))))
+        return -EISDIR;
+    if (flags & FS_O_EXEC)
+        return kind == FS_REGULAR ? caller_may(who, inode, X_OK) : -EACCES;
+    status = caller_may(who, inode, wanted[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0));
+    if (status < 0)
+        return status;
+    if (kind == FS_SOCKET)
+        return -ENXIO;
+    if ((flags & O_NOATIME) && caller_owns(who, inode) < 0)
+        return -EPERM;
+    if (inode->transient)
+        return proc_may_open(inode, who);
+    return 0;
+}
+
+/* O_TMPFILE: an inode without a name in a directory. */
+static int64_t open_tmpfile(struct request *q, struct walk *walk, uint32_t mode)
+{
+    struct inode *dir = walk->inode, *inode;
+    int64_t status;
+
+    if (!dir)
+        return -ENOENT;
+    if (!S_ISDIR(dir->mode))
+        return -ENOTDIR;
+    if (!flags_write(q->w[1]))
+        return -EINVAL;
+    if (dir->transient || dir->volume == VOLUME_PROC || dir->volume == VOLUME_SYS)
+        return -EOPNOTSUPP;
+    if ((status = caller_may(&q->who, dir, W_OK | X_OK)) < 0)
+        return status;
+    inode = inode_make(S_IFREG | mode, q->who.uid, dir->mode & S_ISGID ? dir->gid : q->who.gid,
+                       (enum volume)dir->volume);
+    if (!inode)
+        return -ENOSPC;
+    walk->inode = inode;
+    return 0;
+}
+
+/* Finds or makes what is to be opened. */
+static int64_t open_walk(struct request *q, struct walk *walk, uint32_t *created)
+{
+    uint64_t flags = q->w[1];
+    uint32_t mode = (uint32_t)q->w[2], walk_flags = WALK_FOLLOW;
+    struct inode *base;
+    int64_t status;
+
+    if ((flags & O_NOFOLLOW) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+        walk_flags = 0;
+    if (flags & FS_O_REOPEN)
+        walk_flags |= WALK_EMPTY;
+    if ((status = request_base(q->w[0], &base)) < 0)
+        return status;
+    if ((status = path_walk(walk, &q->who, base, q->msg, q->bytes, walk_flags)) < 0)
+        return status;
+    if (IS_TMPFILE(flags)) {
+        *created = 1;
+        return open_tmpfile(q, walk, mode);
+    }
+    if (!walk->inode) {
+        if (!(flags & O_CREAT))
+            return -ENOENT;
+        if (walk->slash)
+            return -EISDIR;
+        *created = 1;
+        return name_create(walk, &q->who, S_IFREG | mode, &walk->inode);
+    }
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+        return -EEXIST;
+    if ((status = open_checks(&q->who, walk->inode, flags)) < 0)
+        return status;
+    if ((flags & O_TRUNC) && inode_kind(walk->inode) == FS_REGULAR) {
+        if ((status = data_resize(walk->inode, 0)) < 0)
+            return status;
+        inode_written(walk->inode, q->who.uid == 0);
+    }
+    return 0;
+}
+
+static int64_t open_flags_ok(const struct request *q)
+{
+    uint64_t flags = q->w[1];
+
+    if (flags & ~OPEN_FLAGS || (flags & O_ACCMODE) == O_ACCMODE || q->w[2] & ~07777ull)
+        return -EINVAL;
+    if (IS_TMPFILE(flags) ? flags & O_CREAT : (flags & O_TMPFILE & ~(uint64_t)O_DIRECTORY))
+        return -EINVAL;
+    if ((flags & O_CREAT) && (flags & O_DIRECTORY))
+        return -EINVAL;
+    if ((flags & FS_O_EXEC) && (flags_write(flags) || (flags & (O_CREAT | O_TRUNC))))
+        return -EINVAL;
+    return 0;
+}
+
+int64_t fs_open(struct request *q)
+{
+    struct fs_open_reply *reply = (struct fs_open_reply *)(void *)q->reply;
+    uint32_t created = 0;
+    struct open_file *file;
+    struct walk walk;
+    int64_t status;
+
+    if (q->w[1] & O_PATH) /* nothing but the name counts */
+        q->w[1] &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | FS_O_REOPEN;
+    if ((status = open_flags_ok(q)) < 0 || (status = open_walk(q, &walk, &created)) < 0)
+        return status;
+    status = file_make(&file, walk.inode, (uint32_t)q->w[1], &q->who);
+    if (status >= 0 && inode_kind(walk.inode) == FS_FIFO && !(q->w[1] & O_PATH) &&
+        (status = fifo_opened(file)) < 0)
+        file_close(file);
+    if (status < 0) {
+        inode_unused(walk.inode);
+        return status;
+    }
+    reply->number = file->number;
+    reply->kind = inode_kind(walk.inode);
+    reply->created = created;
+    inode_stat(walk.inode, &reply->stat);
+    q->reply_bytes = sizeof(*reply);
+    q->give = file->handle;
+    q->give_mode = EXO_SEND_LEND;
+    return 0;
+}
+
+/* ---- reading and writing ---- */
+
+static bool may_read(const struct open_file *file)
+{
+    return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool may_write(const struct open_file *file)
+{
+    return !(file->flags & O_PATH) && flags_write(file->flags);
+}
+
+/* Synthetic files are made when they are read from the start, and kept for the rest. */
+static int64_t read_text(struct open_file *file, uint64_t offset, char *to, uint64_t bytes)
+{
+    static char scratch[65536];
+    int64_t made;
+
+    if (offset == 0) {
+        made = proc_text(file->inode, &file->who, scratch, sizeof(scratch));
+        if (made < 0)
+            return made;
+        heap_free(file->text);
+        file->text = 0;
+        file->text_bytes = (uint32_t)made;
+        if (file->text_bytes > bytes) {
+            file->text = heap_alloc(file->text_bytes);
+            if (!file->text)
+                return -ENOMEM;
+            memcpy(file->text, scratch, file->text_bytes);
+        } else {
+            bytes = file->text_bytes;
+        }
+        memcpy(to, scratch, bytes);
+        return (int64_t)bytes;
+    }
+    if (offset >= file->text_bytes)
+        return 0;
+    if (!file->text) { /* was read in one piece, and now a part again */
+        made = proc_text(file->inode, &file->who, scratch, sizeof(scratch));
+        if (made < 0 || (uint64_t)made <= offset)
+            return made < 0 ? made : 0;
+        if (bytes > (uint64_t)made - offset)
+            bytes = (uint64_t)made - offset;
+        memcpy(to, scratch + offset, bytes);
+        return (int64_t)bytes;
+    }
+    if (bytes > file->text_bytes - offset)
+        bytes = file->text_bytes - offset;
+    memcpy(to, file->text + offset, bytes);
+    return (int64_t)bytes;
+}
+
+int64_t file_read(struct request *q)
+{
+    struct open_file *file = q->file;
+    uint64_t bytes = q->w[1] < FS_IO_BYTES ? q->w[1] : FS_IO_BYTES;
+    int64_t status;
+
+    if (!may_read(file))
+        return -EBADF;
+    switch (inode_kind(file->inode)) {
+    case FS_REGULAR:
+        if (!(file->flags & O_NOATIME))
+            inode_accessed(file->inode);
+        status = data_read(file->inode, q->w[0], q->reply, bytes);
+        q->r[1] = file->inode->file.size;
+        break;
+    case FS_SYNTHETIC: status = read_text(file, q->w[0], q->reply, bytes); break;
+    case FS_DIRECTORY: return -EISDIR;
+    case FS_DEVICE:
+    case FS_FIFO:
+    case FS_SOCKET:
+    case FS_SYMLINK:
+    default: return -EINVAL;
+    }
+    if (status > 0)
+        q->reply_bytes = (uint32_t)status;
+    return status;
+}
+
+int64_t file_write(struct request *q)
+{
+    struct open_file *file = q->file;
+    struct inode *inode = file->inode;
+    uint64_t offset = q->w[0];
+    int64_t status;
+
+    if (!may_write(file))
+        return -EBADF;
+    if (inode_kind(inode) != FS_REGULAR)
+        return -EINVAL;
+    if (q->bytes > FS_IO_BYTES)
+        return -EINVAL;
+    if (offset == UINT64_MAX)
+        offset = inode->file.size;
+    status = data_write(inode, offset, q->msg, q->bytes);
+    if (status > 0)
+        inode_written(inode, file->root);
+    if (status >= 0) {
+        q->r[1] = offset + (uint64_t)status;
+        q->r[2] = inode->file.size;
+    }
+    return status;
+}
+
+int64_t file_lend(struct request *q)
+{
+    struct open_file *file = q->file;
+    struct inode *inode = file->inode;
+    uint32_t rights = EXO_R_GRANT;
+    int64_t status;
+
+    if (inode_kind(inode) != FS_REGULAR)
+        return -ENODEV;
+    if (q->w[0] & ~(uint64_t)EXO_MAP_RIGHTS)
+        return -EINVAL;
+    if (!may_read(file) || ((q->w[0] & EXO_MAP_WRITE) && !may_write(file)))
+        return -EACCES;
+    rights |= EXO_R_READ;
+    if (q->w[0] & EXO_MAP_WRITE)
+        rights |= EXO_R_WRITE;
+    if (q->w[0] & EXO_MAP_EXEC)
+        rights |= EXO_R_EXEC;
+    if ((status = data_lend(inode, q->w[0] & EXO_MAP_WRITE)) < 0)
+        return status;
+    if ((status = seam_region_loan(inode->file.region, rights)) < 0)
+        return status;
+    if (!(file->flags & O_NOATIME))
+        inode_accessed(inode);
+    if (q->w[0] & EXO_MAP_WRITE)
+        inode_written(inode, file->root);
+    q->give = (exo_cap)status;
+    q->give_mode = EXO_SEND_MOVE;
+    q->r[1] = inode->file.size;
+    return 0;
+}
+
+int64_t file_fstat(struct request *q)
+{
+    inode_stat(q->file->inode, (struct fs_stat *)(void *)q->reply);
+    q->reply_bytes = sizeof(struct fs_stat);
+    return 0;
+}
+
+int64_t file_ftruncate(struct request *q)
+{
+    struct inode *inode = q->file->inode;
+    int64_t status;
+
+    if (!may_write(q->file) || inode_kind(inode) != FS_REGULAR)
+        return -EINVAL;
+    if ((status = data_resize(inode, q->w[0])) < 0)
+        return status;
+    inode_written(inode, q->file->root);
+    return 0;
+}
+
+int64_t file_fallocate(struct request *q)
+{
+    uint64_t mode = q->w[0], offset = q->w[1], bytes = q->w[2];
+    struct inode *inode = q->file->inode;
+    int64_t status;
+
+    if (!may_write(q->file))
+        return -EBADF;
+    if (inode_kind(inode) != FS_REGULAR)
+        return -ENODEV;
+    if (bytes == 0 || bytes > FS_FALLOCATE_BYTES || offset > INT64_MAX)
+        return -EINVAL;
+    switch (mode) {
+    case 0: status = data_allocate(inode, offset, bytes, false); break;
+    case FALLOC_FL_KEEP_SIZE: status = data_allocate(inode, offset, bytes, true); break;
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+        status = data_punch(inode, offset, bytes);
+        break;
+    default: return -EOPNOTSUPP;
+    }
+    if (status >= 0)
+        inode_written(inode, q->file->root);
+    return status;
+}
+
+int64_t file_fsync(struct request *q)
+{
+    enum fs_kind kind = inode_kind(q->file->inode);
+
+    if (q->file->flags & O_PATH)
+        return -EBADF;
+    return kind == FS_REGULAR || kind == FS_DIRECTORY ? 0 : -EINVAL;
+}

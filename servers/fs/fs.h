@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs, the server of names and files: the structures that its files share.
+ *
+ * One thread serves one request after another, so nothing here needs a lock, and a pointer to an
+ * inode stays good for the length of a request. Beyond it, an inode lives as long as it has a name
+ * (nlink) or a user (refs): an open file, or a directory below it.
+ *
+ * All calls into the kernel are behind seam.h; everything else is plain C that the unit tests run
+ * on the host. Results are >= 0 or a negative Linux errno.
+ */
+#ifndef FS_H
+#define FS_H
+
+#include <exo/types.h>
+#include <lib/linux/errno.h>
+#include <lib/linux/fcntl.h>
+#include <lib/linux/stat.h>
+#include <proto/fs.h>
+#include <proto/proc.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NAME_BYTES   255u  /* the longest name */
+#define PATH_BYTES   4095u /* the longest path, and symbolic link */
+#define LINKS_FOLLOW 40u   /* symbolic links that one path may go through */
+#define PAGE         ((uint64_t)EXO_PAGE_SIZE)
+
+struct inode;
+struct open_file;
+struct request;
+
+/* ---- who asks (caller.c) ----------------------------------------------------------------------- */
+
+/* The credentials of a caller, from proc's table. Servers are root. */
+struct caller {
+    uint32_t uid, gid;                 /* of file access */
+    const struct proc_entry *entry;    /* 0: a server */
+};
+#define SERVER_SLOT UINT32_MAX
+
+extern const struct proc_entry *process_table; /* PROC_MAX entries; 0: not there yet */
+
+int64_t caller_identify(struct caller *who, uint64_t badge);
+bool caller_in_group(const struct caller *who, uint32_t gid);
+/* May `who` do `want` (R_OK | W_OK | X_OK) to the inode? 0 or -EACCES. */
+int64_t caller_may(const struct caller *who, const struct inode *inode, uint32_t want);
+/* Is `who` root or the owner? 0 or -EPERM. */
+int64_t caller_owns(const struct caller *who, const struct inode *inode);
+
+/* ---- volumes: trees with a device number of their own (volume.c) ---------------------------------- */
+
+enum volume { VOLUME_ROOT, VOLUME_DEV, VOLUME_PTS, VOLUME_SHM, VOLUME_PROC, VOLUME_SYS, VOLUMES };
+
+struct volume_info {
+    const char *type, *source, *path, *options;
+    uint64_t magic;
+    struct inode *root;
+};
+extern struct volume_info volumes[VOLUMES];
+#define VOLUME_DEVICE(volume) ((uint64_t)(volume) + 21) /* st_dev: 0:21 ... */
+
+/* Makes the directories and nodes that exist without an archive; after the archive was read. */
+int64_t volumes_make(void);
+
+/* ---- runs of pages (runs.c) ------------------------------------------------------------------------ */
+
+/* Which pages of a file exist: sorted, disjoint, never touching [start, end). */
+struct runs {
+    struct run {
+        uint64_t start, end;
+    } first, *more; /* `first` is used while there is one run or none */
+    uint32_t count, limit;
+    uint64_t pages; /* the sum */
+};
+int64_t runs_add(struct runs *r, uint64_t start, uint64_t end);
+int64_t runs_cut(struct runs *r, uint64_t start, uint64_t end);
+bool runs_have(const struct runs *r, uint64_t page);
+void runs_drop(struct runs *r);
+
+/* ---- inodes (inode.c) ------------------------------------------------------------------------------- */
+
+/* Where the contents of a regular file are. A file begins in the archive or in the heap. It moves
+ * into a region when it is lent or grows past HEAP_FILE_BYTES. */
+enum store { STORE_HEAP, STORE_ARCHIVE, STORE_REGION };
+#define HEAP_FILE_BYTES 32768u
+
+struct contents {
+    uint64_t size;
+    enum store store;
+    uint32_t capacity;       /* heap: bytes allocated */
+    uint8_t *bytes;          /* heap and archive */
+    exo_cap region;
+    struct runs runs;        /* region: data pages that were written */
+    uint64_t generation, sequence;
+    bool lent;               /* somebody may be looking at the state page */
+    bool lent_writable;
+    struct inode *next, *prev; /* of those that have a region */
+};
+
+struct inode {
+    uint64_t ino;
+    uint32_t mode, uid, gid, nlink;
+    uint32_t refs;
+    uint8_t volume;
+    bool mount_root;         /* cannot be removed or renamed */
+    bool transient;          /* of procfs: lives for a request, or while it is open */
+    bool listed;             /* on the list that inode_sweep empties */
+    uint64_t atime, mtime, ctime, btime; /* nanoseconds since 1970 */
+    uint64_t rdev;           /* devices */
+    struct lock *locks;
+    struct inode *next_transient;
+    union {
+        struct contents file;
+        struct {
+            struct inode *up;             /* the directory above; holds a reference */
+            struct entry *self;           /* its only name; 0: removed, or a root */
+            struct entry *first, *last;   /* in order of creation */
+            uint64_t next_position;
+            uint32_t count;
+            uint32_t removals;            /* a cursor into the list is good while this is the same */
+        } dir;
+        struct {
+            char *target;
+            uint32_t length;
+        } link;
+        struct fifo *fifo;
+        exo_cap listener;                 /* AF_UNIX: region of who bound it */
+        struct synthetic {
+            uint32_t node;                /* index in procfs's tables */
+            uint32_t slot;                /* of the process */
+            int32_t pid, item;            /* item: thread or descriptor */
+        } synthetic;
+    };
+};
+
+extern uint64_t inode_count, inode_limit;
+
+/* A new inode without a name. @return 0 if there are too many, or no memory. */
+struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume volume);
+struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, uint64_t ino);
+void inode_hold(struct inode *inode);
+void inode_release(struct inode *inode);  /* gives a reference back */
+void inode_unused(struct inode *inode);   /* frees it if it has neither name nor user */
+void inode_sweep(void);                   /* ends a request: frees the transient ones */
+void inode_stat(const struct inode *inode, struct fs_stat *out);
+enum fs_kind inode_kind(const struct inode *inode);
+void inode_changed(struct inode *inode);  /* ctime */
+void inode_modified(struct inode *inode); /* mtime and ctime */
+void inode_written(struct inode *inode, bool by_root); /* contents changed: times, set-id bits */
+void inode_accessed(struct inode *inode); /* atime, as "relatime" has it */
+int64_t inode_set_target(struct inode *inode, const char *target, size_t bytes);
+
+/* ---- names (tree.c) ---------------------------------------------------------------------------------- */
+
+struct entry {
+    struct entry *chain;        /* hash */
+    struct entry *next, *prev;  /* of the directory */
+    struct inode *dir, *inode;
+    uint64_t position;          /* for readdir; grows along the list */
+    uint32_t hash;
+    uint8_t length;
+    char *name;                 /* `text`, or the heap */
+    char text[28];
+};
+
+void tree_init(uint64_t buckets_wanted, const uint64_t secret[2]);
+struct entry *tree_find(const struct inode *dir, const char *name, size_t length);
+/* Gives `inode` a name; counts links. The name must be free. -ENOSPC */
+int64_t tree_add(struct inode *dir, const char *name, size_t length, struct inode *inode);
+void tree_remove(struct entry *entry); /* counts links; the inode may go */
+/* Puts another inode behind a name (rename). The name of a directory must be its only one. */
+void tree_swap(struct entry *a, struct entry *b);
+int64_t tree_move(struct entry *entry, struct inode *dir, const char *name, size_t length);
+bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
+extern struct inode *tree_root;
+
+/* ---- paths (path.c) ------------------------------------------------------------------------------------ */
+
+struct walk {
+    struct inode *dir;   /* where the last name is, or would be; 0: the path ends in / . or .. */
+    const char *name;
+    uint32_t length;
+    bool slash;          /* something that must be a directory */
+    bool dots;           /* ends in "." or ".." */
+    struct entry *entry; /* 0 in procfs, and where there is nothing */
+    struct inode *inode; /* 0: the name is free */
+};
+#define WALK_FOLLOW 1u /* go through a symbolic link at the end */
+#define WALK_EMPTY  2u /* an empty path names the base itself */
+#define WALK_PARENT 4u /* for making, removing and renaming: never through a link at the end, not
+                          even if a slash follows; walk->slash tells of it */
+
+/* Finds a path from `base`. The name at the end may be free: then inode is 0 and the answer 0. */
+int64_t path_walk(struct walk *walk, const struct caller *who, struct inode *base, const char *path,
+                  size_t bytes, uint32_t flags);
+/* The same, but the end must exist (-ENOENT). */
+int64_t path_find(struct inode **found, const struct request *q, uint64_t base, const char *path,
+                  size_t bytes, uint32_t flags);
+/* Writes the path of a directory. @return its length; -ENOENT (removed), -ENAMETOOLONG. */
+int64_t path_of(const struct inode *dir, char *to, size_t bytes);
+
+/* ---- requests (main.c) ---------------------------------------------------------------------------------- */
+
+/* One call. `msg` and `reply` are the same memory: a handler reads all of msg before it replies. */
+struct request {
+    struct caller who;
+    struct open_file *file;  /* for calls with a file badge */
+    uint64_t w[4];
+    const char *msg;
+    uint32_t bytes;
+    exo_cap got;             /* the capability that came along; a handler that keeps it clears it */
+
+    uint64_t r[4];           /* the answer: r[0] is the handler's result */
+    char *reply;
+    uint32_t reply_bytes;
+    exo_cap give;
+    uint32_t give_mode;
+};
+typedef int64_t handler(struct request *q);
+
+/* Serves one call of `badge` with `label`; q holds the message and gets the answer. */
+void request_serve(struct request *q, uint64_t badge, uint32_t label);
+/* The inode that a file number stands for; 0: the root. -EBADF */
+int64_t request_base(uint64_t number, struct inode **base);
+handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link, fs_symlink,
+    fs_rename, fs_chmod, fs_chown, fs_utimes, fs_truncate, fs_statfs, fs_getcwd, fs_sync,
+    fs_socket_bind, fs_socket_connect;
+handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
+    file_fsync, file_lock, file_fifo;
+
+/* ---- open files (file.c) --------------------------------------------------------------------------------- */
+
+#define FILES_MAX  6000u /* at a time */
+#define FILES_ROOT 200u  /* of which root alone may take the last ones */
+
+struct open_file {
+    uint64_t number;         /* low bits: its id; the others unguessable. 0: not open */
+    struct inode *inode;
+    exo_cap handle;          /* the minted endpoint that is lent; kept when the file is closed */
+    uint32_t id;
+    uint32_t flags;          /* O_* */
+    bool root;               /* root opened it: its writes keep set-id bits */
+    struct caller who;       /* opened it; procfs answers by this */
+    struct open_file *next_free;
+    struct entry *cursor;    /* readdir: the entry at cursor_position, while cursor_removals holds */
+    uint64_t cursor_position;
+    uint32_t cursor_removals;
+    uint32_t text_bytes;     /* procfs: the snapshot */
+    char *text;
+};
+#define FILE_ID_BITS 20
+
+void files_init(const uint8_t seed[32]);
+/* Opens an inode. -ENFILE, -ENOMEM */
+int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
+                  const struct caller *who);
+struct open_file *file_of_number(uint64_t number);
+struct open_file *file_of_badge(uint64_t badge);
+void file_childless(exo_cap handle); /* nobody holds it any more */
+
+/* ---- contents of regular files (data.c) -------------------------------------------------------------------- */
+
+#define REGION_PAGES ((uint64_t)1 << 28) /* the state page and 1 TiB less a page of data */
+#define FILE_BYTES   ((REGION_PAGES - 1) * PAGE)
+
+extern uint64_t heap_file_bytes, heap_file_limit;
+
+int64_t data_read(struct inode *inode, uint64_t offset, void *to, uint64_t bytes);
+int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint64_t bytes);
+int64_t data_resize(struct inode *inode, uint64_t size);
+/* Makes sure that there is a region. */
+int64_t data_region(struct inode *inode);
+/* The same, and from now on its state page is kept true for those who look at it. */
+int64_t data_lend(struct inode *inode, bool writable);
+int64_t data_allocate(struct inode *inode, uint64_t offset, uint64_t bytes, bool keep_size);
+int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes);
+void data_drop(struct inode *inode);
+void data_touched(struct inode *inode); /* after size or times changed: renews the state page */
+uint64_t data_pages(const struct inode *inode);
+
+/* ---- the rest ------------------------------------------------------------------------------------------------ */
+
+/* archive.c: fills the tree from newc archives, one behind another. @return entries, or -EINVAL. */
+int64_t archive_read(uint8_t *base, uint64_t bytes);
+extern uint8_t *archive_base;
+
+/* lock.c */
+void lock_release_file(struct open_file *file);
+/* fifo.c */
+int64_t fifo_opened(struct open_file *file);
+void fifo_closed(struct open_file *file);
+void fifo_drop(struct inode *inode);
+
+/* names.c */
+int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, struct inode **made);
+
+/* procfs (proc.c): lookup and listing of synthetic directories, text of synthetic files. */
+struct inode *proc_find(struct inode *dir, const struct caller *who, const char *name, size_t length);
+/* The entry at or after *position: fills name, ino, type. @return its length, 0 at the end. */
+size_t proc_list(struct inode *dir, const struct caller *who, uint64_t *position, char *name,
+                 uint64_t *ino, uint32_t *mode);
+int64_t proc_text(struct inode *inode, const struct caller *who, char *to, size_t bytes);
+int64_t proc_target(struct inode *link, const struct caller *who); /* sets link.target */
+int64_t proc_path_of(const struct inode *dir, char *to, size_t bytes);
+struct inode *proc_up(struct inode *dir);
+int64_t proc_may_open(const struct inode *inode, const struct caller *who);
+
+#endif

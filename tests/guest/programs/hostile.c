@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Does what a program must not do. Each way is named by the first argument; the table at the end
+ * lists them. A way that must be stopped by a signal never returns; one that must be answered by
+ * errors returns 0 when every answer was one.
+ *
+ * The one idea: wild pointers are tried from a child each, because a call may really end or replace
+ * the process that makes it (exit, execve, a resume with made-up registers); what counts is that
+ * nothing else is harmed, which the test sees from the shell beside it.
+ */
+#include <errno.h>
+#include <exo_trap.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const uintptr_t kernel_address = (uintptr_t)0xffffffff80100000;
+static sigjmp_buf back;
+
+static const uintptr_t wild[] = {
+    0,
+    1,
+    4095,
+    (uintptr_t)0x00007fffffffffff,
+    (uintptr_t)0x0000800000000000,
+    (uintptr_t)0xdeadbeefdeadbeef,
+    (uintptr_t)0xffff800000000000,
+    (uintptr_t)0xffffffff80000000,
+    (uintptr_t)-4096,
+    (uintptr_t)-1,
+};
+
+static int read_kernel(void)
+{
+    return *(volatile char *)kernel_address;
+}
+
+static int write_kernel(void)
+{
+    *(volatile char *)kernel_address = 1;
+    return 1;
+}
+
+static int jump_kernel(void)
+{
+    void (*there)(void);
+
+    memcpy(&there, &kernel_address, sizeof there);
+    there();
+    return 1;
+}
+
+/* The whole of the address space that a program's own map does not show. */
+static int read_foreign(void)
+{
+    volatile char *low = (volatile char *)(uintptr_t)0x1000;
+
+    return *low;
+}
+
+static int non_canonical(void)
+{
+    return *(volatile char *)(uintptr_t)0x1234567812345678;
+}
+
+static int jump_data(void)
+{
+    static unsigned char code[] = {0xc3};
+    void (*there)(void);
+    uintptr_t address = (uintptr_t)code;
+
+    memcpy(&there, &address, sizeof there);
+    there();
+    return 1;
+}
+
+static int grow(volatile char *below, int depth)
+{
+    volatile char here[4096];
+
+    here[0] = *below;
+    return depth < 0 ? here[0] : grow(here, depth + 1) + here[0];
+}
+
+static int stack(void)
+{
+    struct rlimit limit = {8 << 20, 8 << 20};
+    volatile char start = 0;
+
+    setrlimit(RLIMIT_STACK, &limit);
+    return grow(&start, 0);
+}
+
+static void jump_back(int signal_number)
+{
+    siglongjmp(back, signal_number);
+}
+
+#define PRIVILEGED(name, text, ...)             \
+    static void name(void)                      \
+    {                                           \
+        __asm__ volatile(text : : __VA_ARGS__); \
+    }
+PRIVILEGED(do_hlt, "hlt", "a"(0))
+PRIVILEGED(do_cli, "cli", "a"(0))
+PRIVILEGED(do_in, "inb %%dx, %%al", "d"(0x3f8))
+PRIVILEGED(do_out, "outb %%al, %%dx", "a"(0), "d"(0xf4))
+PRIVILEGED(do_cr3, "mov %0, %%cr3", "r"(0ul))
+PRIVILEGED(do_cr0, "mov %0, %%cr0", "r"(0ul))
+PRIVILEGED(do_wrmsr, "wrmsr", "a"(0), "c"(0xc0000082), "d"(0))
+PRIVILEGED(do_rdmsr, "rdmsr", "c"(0xc0000082))
+PRIVILEGED(do_lidt, "lidt %0", "m"(wild))
+PRIVILEGED(do_ltr, "ltr %%ax", "a"(0x28))
+PRIVILEGED(do_invlpg, "invlpg %0", "m"(wild))
+PRIVILEGED(do_swapgs, "swapgs", "a"(0))
+PRIVILEGED(do_sysret, "sysretq", "c"(0), "r"(0))
+PRIVILEGED(do_iret, "pushq $0\n pushq $0\n pushq $2\n pushq $8\n pushq $0\n iretq", "a"(0))
+PRIVILEGED(do_int, "int $0x20", "a"(0))
+
+static int privileged(void)
+{
+    static void (*const ways[])(void) = {do_hlt,    do_cli,    do_in,     do_out,  do_cr3,
+                                         do_cr0,    do_wrmsr,  do_rdmsr,  do_lidt, do_ltr,
+                                         do_invlpg, do_swapgs, do_sysret, do_iret, do_int};
+    struct sigaction action = {.sa_handler = jump_back, .sa_flags = SA_NODEFER | SA_ONSTACK};
+    static char other_stack[64 * 1024];
+    stack_t place = {.ss_sp = other_stack, .ss_size = sizeof other_stack};
+
+    sigaltstack(&place, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGILL, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        if (sigsetjmp(back, 1) == 0) {
+            ways[i]();
+            printf("privileged instruction %zu was carried out\n", i);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Makes one call with every combination of a wild value in one place and zeros or ones elsewhere;
+ * in a child, because some of these calls are right to end it. */
+static void try_call(long number)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        alarm(2);
+        for (size_t i = 0; i < COUNT(wild); i++) {
+            syscall(number, wild[i], wild[i], wild[i], wild[i], wild[i], wild[i]);
+            syscall(number, wild[i], 1, 1, 1, 1, 1);
+            syscall(number, 0, wild[i], 8, 0, 0, 0);
+            syscall(number, 1, wild[i], 4096, wild[i], 1, 0);
+            syscall(number, 3, 1, wild[i], 1, wild[i], wild[i]);
+        }
+        _exit(0);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
+static int linux_calls(void)
+{
+    for (long number = 0; number < 462; number++) {
+        /* These reach other processes on purpose: kill and its like, with -1 for everyone. */
+        if (number == SYS_kill || number == SYS_tkill || number == SYS_tgkill ||
+            number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo ||
+            number == SYS_reboot || number == SYS_fork || number == SYS_vfork)
+            continue;
+        try_call(number);
+    }
+    return 0;
+}
+
+static int native_calls(void)
+{
+#define EXO_CALL0(number, name)      EXO_NR_##name,
+#define EXO_CALL1(number, name, ...) EXO_NR_##name,
+#define EXO_CALL2                    EXO_CALL1
+#define EXO_CALL3                    EXO_CALL1
+#define EXO_CALL4                    EXO_CALL1
+#define EXO_CALL5                    EXO_CALL1
+#define EXO_CALL6                    EXO_CALL1
+#define EXO_CALL_MSG                 EXO_CALL1
+    static const long numbers[] = {
+#include <exo/calls.def>
+    };
+
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        try_call(numbers[i]);
+    return 0;
+}
+
+static int unknown_calls(void)
+{
+    static const long numbers[] = {-1, 500, 1023, 100000, 0x7fffffff};
+
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        if (syscall(numbers[i], 0, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS) {
+            printf("call %ld: errno %d\n", numbers[i], errno);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int loop(void)
+{
+    for (;;)
+        ;
+}
+
+/* Behind the back of the LibOS: the kernel is told to hold every upcall back. */
+static int loop_masked(void)
+{
+    exo_utcb()->masked = 1;
+    return loop();
+}
+
+static const struct way {
+    const char *name;
+    int (*body)(void);
+} ways[] = {
+    {"read-kernel", read_kernel},
+    {"write-kernel", write_kernel},
+    {"jump-kernel", jump_kernel},
+    {"read-foreign", read_foreign},
+    {"non-canonical", non_canonical},
+    {"jump-data", jump_data},
+    {"stack", stack},
+    {"privileged", privileged},
+    {"linux-calls", linux_calls},
+    {"native-calls", native_calls},
+    {"unknown-calls", unknown_calls},
+    {"loop", loop},
+    {"loop-masked", loop_masked},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < COUNT(ways); i++) {
+        if (strcmp(argv[1], ways[i].name) == 0)
+            return ways[i].body();
+    }
+    fprintf(stderr, "usage: hostile WAY, one of:");
+    for (size_t i = 0; i < COUNT(ways); i++)
+        fprintf(stderr, " %s", ways[i].name);
+    fprintf(stderr, "\n");
+    return 2;
+}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Programs that do what they must not: each harms only itself."""
+
+from guest import PROGRAMS, check_match, guest_programs, sh
+
+
+def _harms_only_itself(what, status):
+    result = sh(f"{PROGRAMS}/hostile {what} & wait $!; echo status $?; echo shell lives; "
+                "seq 1 3 | sort -rn | head -n 1", options=guest_programs())
+    check_match(result, rf"status ({status})\nshell lives\n3\n")
+
+
+def reading_kernel_memory_is_a_segv():
+    _harms_only_itself("read-kernel", 139)
+
+
+def writing_kernel_memory_is_a_segv():
+    _harms_only_itself("write-kernel", 139)
+
+
+def jumping_into_the_kernel_is_a_segv():
+    _harms_only_itself("jump-kernel", 139)
+
+
+def foreign_memory_is_a_segv():
+    _harms_only_itself("read-foreign", 139)
+
+
+def non_canonical_addresses_are_a_segv():
+    _harms_only_itself("non-canonical", 139)
+
+
+def privileged_instructions_are_a_segv():
+    _harms_only_itself("privileged", 0)
+
+
+def wild_pointers_to_linux_calls_are_errors():
+    _harms_only_itself("linux-calls", 0)
+
+
+def wild_pointers_to_native_calls_are_errors():
+    _harms_only_itself("native-calls", 0)
+
+
+def unknown_calls_are_enosys():
+    _harms_only_itself("unknown-calls", 0)
+
+
+def masked_upcalls_in_a_loop_do_not_stop_others():
+    result = sh(f"{PROGRAMS}/hostile loop-masked & sleep 2; echo shell lives; kill -9 $!; wait $!; "
+                "echo $?", options=guest_programs())
+    check_match(result, r"shell lives\n137\n")
+
+
+def busy_loop_does_not_stop_others():
+    result = sh(f"{PROGRAMS}/hostile loop & sleep 2; echo shell lives; kill $!; wait $!; echo $?",
+                options=guest_programs())
+    check_match(result, r"shell lives\n143\n")
+
+
+def jumping_to_data_is_a_segv():
+    _harms_only_itself("jump-data", 139)
+
+
+def stack_overflow_is_a_segv():
+    _harms_only_itself("stack", 139)

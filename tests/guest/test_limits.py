@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""What happens when something runs out, and what is left behind: nothing."""
+
+import re
+
+from guest import PROGRAMS, check, check_match, check_output, check_status, guest_programs, sh
+
+# Where the guest shows the numbers of free frames and kernel objects, one line of NAME NUMBER each.
+RESOURCES = "/proc/exov6/resources"
+
+
+def _same_after(work, rounds):
+    """Does `work` once to warm up, then `rounds` times; the free resources must not move."""
+    result = sh(f"{work}; cat {RESOURCES} > /dev/null; sync\n"
+                f"echo before; cat {RESOURCES}\n"
+                f"i=0; while [ $i -lt {rounds} ]; do {work}; i=$((i + 1)); done\n"
+                f"echo after; cat {RESOURCES}\n")
+    check_status(result, 0)
+    before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
+    check(before.strip() and before == after, f"before:\n{before}after:\n{after}")
+
+
+def thousand_forks_leave_nothing_behind():
+    _same_after("i1=0; while [ $i1 -lt 500 ]; do /usr/bin/true; i1=$((i1 + 1)); done", 2)
+
+
+def sixty_four_piped_processes_leave_nothing_behind():
+    _same_after("echo x | " + " | ".join(["cat"] * 63) + " > /dev/null", 3)
+
+
+def full_tmpfs_says_so():
+    result = sh("cat /dev/zero > /tmp/full 2>&1; echo $?; rm /tmp/full; echo still > /tmp/ok; "
+                "cat /tmp/ok", options=["--mem", "256"])
+    check_output(result, "cat: write error: No space left on device\n1\nstill\n")
+
+
+def too_many_open_files_says_so():
+    result = sh(f"{PROGRAMS}/exhaust files; echo $?", options=guest_programs())
+    check_output(result, "EMFILE\n0\n")
+
+
+def memory_that_runs_out_hits_only_the_eater():
+    result = sh(f"{PROGRAMS}/exhaust memory; echo eater $?; echo shell lives; seq 1 3 | tail -n 1",
+                options=guest_programs())
+    check_match(result, r"eater (0|137)\nshell lives\n3\n")
+
+
+def fork_bomb_leaves_the_shell_alive():
+    result = sh(f"{PROGRAMS}/exhaust forks & sleep 3; echo shell lives; "
+                "pkill -9 exhaust; sleep 1; seq 1 3 | tail -n 1", options=guest_programs())
+    check_match(result, r"shell lives\n(.*\n)*3\n")
