@@ -53,7 +53,9 @@ function(exo_kind name)
   target_link_options(${name} INTERFACE ${EXO_LINK})
 endfunction()
 
-exo_kind(kernel_flags -mcmodel=kernel -mno-red-zone -DEXO_KERNEL)
+# The kernel is one program to the optimiser in Release: short functions in many files cost nothing.
+exo_kind(kernel_flags -mcmodel=kernel -mno-red-zone -DEXO_KERNEL $<$<CONFIG:Release>:-flto>
+  $<$<CONFIG:Release>:-fomit-frame-pointer>)
 target_include_directories(kernel_flags INTERFACE ${EXO_KERNEL_INCLUDES})
 exo_kind(native_flags)
 target_include_directories(native_flags INTERFACE ${EXO_LIBOS_INCLUDES})

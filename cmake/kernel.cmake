@@ -25,6 +25,7 @@ set(EXO_KERNEL_SOURCES
   kernel/irq/device.c
   kernel/mem/account.c
   kernel/mem/frame.c
+  kernel/mem/reclaim.c
   kernel/mem/region.c
   kernel/mem/space.c
   kernel/mem/space_calls.c

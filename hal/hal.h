@@ -54,6 +54,7 @@ _Noreturn void hal_power_off(void);
 
 /** Per-CPU data that both sides of the line need; the machine's trap entry uses these fields.
  *  foreign_pc and utcb are those of the thread that runs. */
+struct cpu_state;
 struct hal_cpu {
     struct hal_context *thread_context; /* where trap entry saves, and exit loads, user registers */
     struct exo_utcb *utcb;              /* kernel's pointer to the running thread's UTCB */
@@ -62,6 +63,7 @@ struct hal_cpu {
     uint64_t kernel_stack;              /* top */
     uint64_t scratch[4];                /* the trap entry's own */
     unsigned number;
+    struct cpu_state *kernel;           /* the portable kernel's state of this CPU */
 };
 struct hal_cpu *hal_cpu(void); /* inline */
 

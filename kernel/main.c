@@ -8,6 +8,7 @@
 #include <kernel/boot/init.h>
 #include <kernel/env/env.h>
 #include <kernel/mem/frame.h>
+#include <kernel/mem/space.h>
 #include <kernel/object.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
@@ -30,6 +31,7 @@ int main(void)
     /* Memory: who owns each frame, and the objects that hang on it. */
     frame_init(boot);
     object_init();
+    space_start();
     slots_init(cap_count());
     struct account *root = account_root(frame_free_count(), UINT32_MAX);
 

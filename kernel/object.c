@@ -29,8 +29,8 @@ static uint64_t live_objects;
 
 void *pool_at(const struct pool *pool, uint32_t index)
 {
-    return (char *)pool->pages[index / pool->per_page] +
-           (size_t)(index % pool->per_page) * pool->bytes;
+    return (char *)pool->pages[index >> pool->shift] +
+           (size_t)(index & ((1u << pool->shift) - 1)) * pool->bytes;
 }
 
 /* A free slot's first word is the index of the next free one. */
@@ -44,13 +44,12 @@ void *pool_take(struct pool *pool, uint32_t *index)
         pool->free = *(uint32_t *)slot;
         memset(slot, 0, pool->bytes);
     } else {
-        uint32_t page = pool->used / pool->per_page;
+        uint32_t page = pool->used / pool->per_page, place = pool->used % pool->per_page;
 
-        if (page >= pool->page_limit)
+        if (page >= pool->page_limit || (place == 0 && !(pool->pages[page] = frame_kernel(0))))
             return 0;
-        if (pool->used % pool->per_page == 0 && !(pool->pages[page] = frame_kernel(0)))
-            return 0;
-        *index = pool->used++;
+        *index = page << pool->shift | place;
+        pool->used++;
         slot = pool_at(pool, *index);
     }
     pool->live++;
@@ -62,6 +61,17 @@ void pool_give(struct pool *pool, void *slot, uint32_t index)
     *(uint32_t *)slot = pool->free;
     pool->free = index;
     pool->live--;
+}
+
+void pool_init(struct pool *pool, size_t bytes, void **pages, uint32_t page_limit)
+{
+    pool->bytes = (uint32_t)((bytes + 15) & ~(size_t)15);
+    pool->per_page = (uint32_t)(EXO_PAGE_SIZE / pool->bytes);
+    while (1u << pool->shift < pool->per_page)
+        pool->shift++;
+    pool->free = POOL_END;
+    pool->pages = pages;
+    pool->page_limit = page_limit;
 }
 
 /* ---- objects ----------------------------------------------------------------------------------- */
@@ -117,11 +127,7 @@ static void kind_init(enum exo_type type, size_t bytes, void (*destroy)(void *))
 {
     struct kind *kind = &kinds[type];
 
-    kind->pool.bytes = (uint32_t)((bytes + 15) & ~(size_t)15);
-    kind->pool.per_page = (uint32_t)(EXO_PAGE_SIZE / kind->pool.bytes);
-    kind->pool.free = POOL_END;
-    kind->pool.pages = kind->page_list;
-    kind->pool.page_limit = POOL_PAGES;
+    pool_init(&kind->pool, bytes, kind->page_list, POOL_PAGES);
     kind->destroy = destroy;
 }
 

@@ -50,7 +50,8 @@ uint64_t object_count(void);
 /** Mapping records and others that no capability names have pools as well. */
 struct pool {
     uint32_t bytes;    /* of a slot */
-    uint32_t per_page;
+    uint32_t shift;    /* an index is page << shift | slot in the page */
+    uint32_t per_page; /* slots of a page, <= 1 << shift */
     uint32_t used;     /* slots ever handed out */
     uint32_t free;     /* first free slot, or POOL_END */
     uint32_t live;
@@ -58,6 +59,7 @@ struct pool {
     uint32_t page_limit;
 };
 #define POOL_END UINT32_MAX
+void pool_init(struct pool *pool, size_t bytes, void **pages, uint32_t page_limit);
 void *pool_take(struct pool *pool, uint32_t *index);
 void pool_give(struct pool *pool, void *slot, uint32_t index);
 void *pool_at(const struct pool *pool, uint32_t index);

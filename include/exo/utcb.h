@@ -44,6 +44,20 @@ struct exo_send {
     uint64_t mode; /* enum exo_send_mode */
 };
 
+/*
+ * Visible revocation, in the UTCB of an environment's first thread. `asked` frames are wanted back by
+ * `deadline`; the environment chooses which (exo_unmap, exo_discard). What the kernel had to take by
+ * force is in `taken`, oldest first, `taken_count` counting on beyond the ring's size.
+ */
+#define EXO_RECLAIM_RING 32u
+struct exo_reclaim {
+    uint64_t asked, deadline;
+    uint64_t taken_count;
+    struct {
+        uint64_t va, pages;
+    } taken[EXO_RECLAIM_RING];
+};
+
 struct exo_utcb {
     uint64_t self;         /* its own address */
     uint64_t reflect_pc;   /* where the last foreign call returns to */
@@ -58,7 +72,9 @@ struct exo_utcb {
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
     uint64_t reserved[5];
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
-    uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame)];
+    struct exo_reclaim reclaim;
+    uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -
+                   sizeof(struct exo_reclaim)];
     uint8_t msg[EXO_MSG_BYTES];
 };
 static_assert(sizeof(struct exo_utcb) == EXO_UTCB_SIZE, "ABI: UTCB size");
@@ -85,6 +101,6 @@ static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 /* Event bits that the kernel itself raises; the others are the holders' of the signal right. */
 #define EXO_EVENT_TIMER     0x80000000u /* exo_timer's deadline passed */
 #define EXO_EVENT_CHILDLESS 0x40000000u /* exo_next_childless has something to tell */
-#define EXO_EVENT_REVOKE    0x20000000u /* frames are asked back: see struct exo_view_revoke */
+#define EXO_EVENT_REVOKE    0x20000000u /* frames are asked back: see struct exo_reclaim */
 
 #endif

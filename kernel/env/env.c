@@ -63,6 +63,7 @@ void env_kill(struct env *env, enum exo_cause cause, int64_t status)
     reap_list = env;
     dying++;
     this_cpu()->reschedule = true;
+    timer_cancel(&env->reclaim);
     endpoint_server_died(env);
     while (env->threads)
         thread_kill(env->threads);

@@ -17,6 +17,7 @@
 #include <kernel/mem/account.h>
 #include <kernel/mem/space.h>
 #include <kernel/object.h>
+#include <kernel/sched/timer.h>
 
 struct thread;
 struct endpoint;
@@ -50,6 +51,9 @@ struct env {
     int64_t status;
     uint64_t dead_ticks; /* CPU time of threads that have ended */
     uint64_t fault_kind, fault_pc, fault_address;
+    /* Visible revocation (mem/reclaim.c). */
+    struct timer reclaim;
+    uint64_t reclaim_goal; /* private frames it may keep */
     /* Reaping. */
     struct env *reap_next;
     uint32_t reap_slot;

@@ -69,28 +69,37 @@ static exo_cap send_cap(struct thread *from, struct thread *to, const struct exo
     return (exo_cap)made;
 }
 
-/* Copies what a tag announces and hands `to` its result: the tag as it arrived. */
-static void deliver(struct thread *from, struct thread *to, uint64_t tag, uint64_t badge)
+/* A message that is no more than its label and words. */
+#define TAG_IS_SHORT(tag) ((tag) < EXO_LABEL_EVENT)
+
+/* Copies bulk bytes and capabilities; the tag as it arrived. */
+static __attribute__((noinline)) uint64_t deliver_bulk(struct thread *from, struct thread *to,
+                                                       uint64_t tag)
 {
-    uint32_t bytes = EXO_TAG_BYTES(tag), caps = EXO_TAG_CAPS(tag);
+    uint32_t bytes = EXO_TAG_BYTES(tag), caps = EXO_TAG_CAPS(tag), room = to->utcb->recv_caps;
 
-    if (bytes)
-        memcpy(to->utcb->msg, from->utcb->msg, bytes);
-    if (caps) {
-        uint32_t room = to->utcb->recv_caps;
+    memcpy(to->utcb->msg, from->utcb->msg, bytes);
+    caps = caps < room ? caps : room;
+    caps = caps < EXO_MSG_CAPS ? caps : EXO_MSG_CAPS;
+    for (uint32_t i = 0; i < caps; i++)
+        to->utcb->received[i] = send_cap(from, to, &from->utcb->send[i]);
+    return EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps);
+}
 
-        caps = caps < room ? caps : room;
-        caps = caps < EXO_MSG_CAPS ? caps : EXO_MSG_CAPS;
-        for (uint32_t i = 0; i < caps; i++)
-            to->utcb->received[i] = send_cap(from, to, &from->utcb->send[i]);
-    }
+/* Hands a message over: bulk, words, badge and, as the receiver's result, the tag. */
+static inline void deliver(struct thread *from, struct thread *to, uint64_t tag, uint64_t badge)
+{
+    if (!TAG_IS_SHORT(tag))
+        tag = deliver_bulk(from, to, tag);
     hal_context_words(&to->context, &from->context);
     to->utcb->badge = badge;
-    hal_context_result(&to->context, (int64_t)EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps));
+    hal_context_result(&to->context, (int64_t)tag);
 }
 
 static bool tag_ok(uint64_t tag)
 {
+    if (TAG_IS_SHORT(tag))
+        return true;
     return tag >> 35 == 0 && EXO_TAG_BYTES(tag) <= EXO_MSG_BYTES &&
            EXO_TAG_CAPS(tag) <= EXO_MSG_CAPS && EXO_TAG_LABEL(tag) != EXO_LABEL_EVENT;
 }

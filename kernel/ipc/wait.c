@@ -5,6 +5,7 @@
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/wait.h>
 #include <kernel/mem/frame.h>
+#include <kernel/mem/reclaim.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
@@ -86,6 +87,10 @@ uint32_t wait_wake(uint64_t place, uint32_t count)
 
 void timer_fire(struct timer *timer)
 {
+    if (timer->kind == TIMER_RECLAIM) {
+        reclaim_by_force((struct env *)((char *)timer - offsetof(struct env, reclaim)));
+        return;
+    }
     if (timer->kind == TIMER_ALARM) {
         struct thread *t = (struct thread *)((char *)timer - offsetof(struct thread, alarm));
 

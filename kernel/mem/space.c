@@ -34,11 +34,12 @@ static void table_give(struct hal_table_source *source, pfn_t frame)
 
 #define VMA_PAGES 8192u
 static void *vma_pages[VMA_PAGES];
-static struct pool vma_pool = {.bytes = sizeof(struct vma),
-                               .per_page = EXO_PAGE_SIZE / sizeof(struct vma),
-                               .free = POOL_END,
-                               .pages = vma_pages,
-                               .page_limit = VMA_PAGES};
+static struct pool vma_pool;
+
+void space_start(void)
+{
+    pool_init(&vma_pool, sizeof(struct vma), vma_pages, VMA_PAGES);
+}
 
 static void source_attach(struct vma *v)
 {
@@ -460,6 +461,43 @@ void space_enter_all(struct space *s, uint64_t start, uint64_t end)
         if (!hal_pte_present(*e))
             space_fault(s, va, v->rights & EXO_MAP_READ ? EXO_MAP_READ : v->rights);
     }
+}
+
+/* The next owned page at or after `va` and below `end`, or `end`. */
+static uint64_t next_owned(struct space *s, uint64_t va, uint64_t end)
+{
+    while ((va = hal_space_next(&s->hal, va, end)) < end) {
+        hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
+
+        if (hal_pte_present(*e) && hal_pte_soft(*e) & HAL_SOFT_OWNED)
+            break;
+        va += EXO_PAGE_SIZE;
+    }
+    return va < end ? va : end;
+}
+
+uint64_t space_take(struct space *s, uint64_t *va, uint64_t budget)
+{
+    for (uint32_t i = vma_after(s, *va); i < s->count; i++) {
+        struct vma *v = s->vmas[i];
+        uint64_t start = *va > v->start ? *va : v->start, pages = 0;
+
+        if (v->source || !(v->rights & EXO_MAP_WRITE) ||
+            (start = next_owned(s, start, v->end)) == v->end)
+            continue;
+        while (pages < budget) {
+            uint64_t at = start + (pages << EXO_PAGE_SHIFT);
+
+            if (at >= v->end || next_owned(s, at, at + EXO_PAGE_SIZE) != at)
+                break;
+            entry_clear(s, hal_space_entry(&s->hal, at, 0));
+            pages++;
+        }
+        hal_space_flush(&s->hal, HAL_FLUSH_ALL);
+        *va = start;
+        return pages;
+    }
+    return 0;
 }
 
 /* ---- taking pages back ------------------------------------------------------------------------- */

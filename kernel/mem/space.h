@@ -48,6 +48,9 @@ struct space {
 };
 #define SPACE_VMA_ORDER_MAX 6u /* 64 pages of pointers: 32,768 mappings */
 
+/** Called once, before the first space. */
+void space_start(void);
+
 bool space_init(struct space *s, struct account *account);
 /** A bounded piece of tearing down; true when nothing is left. The space must not be loaded. */
 bool space_teardown(struct space *s, unsigned budget);
@@ -78,6 +81,9 @@ int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t ri
 void space_discard(struct space *s, uint64_t start, uint64_t end);
 /** Enters the pages that exist now. */
 void space_enter_all(struct space *s, uint64_t start, uint64_t end);
+/** Takes up to `budget` private pages of one anonymous mapping at or after *va: says where the run
+ *  begins (*va) and how many pages it has; 0: no such pages are left. */
+uint64_t space_take(struct space *s, uint64_t *va, uint64_t budget);
 /** Gives `to` the mappings of `from` in a range, pages copy-on-write. `cap_in` answers the capability
  *  that stands behind a mapping on the new side, or CAP_NIL to leave it out. EXO_OK, an address to go
  *  on with, or an error. */

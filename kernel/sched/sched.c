@@ -6,7 +6,7 @@
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
-struct cpu_state cpu_states[1];
+static struct cpu_state cpu_states[1];
 
 static struct queue {
     struct thread *head, *tail;
@@ -21,6 +21,7 @@ struct thread *thread_current(void)
 
 void sched_init(void)
 {
+    hal_cpu()->kernel = &cpu_states[hal_cpu()->number];
     slice_ticks = ((uint64_t)TIME_SLICE_NS << hal_clock.shift) / hal_clock.mult;
     this_cpu()->armed = EXO_FOREVER;
 }
@@ -199,13 +200,12 @@ void sched_direct(struct thread *t)
 {
     struct cpu_state *cpu = this_cpu();
 
-    if (!runnable(t) || (occupied && highest() > t->priority) || over_budget(t)) {
+    /* `>> 1 >> p`: a thread of priority 31 has nobody above it. */
+    if (t->suspended || occupied >> 1 >> t->priority != 0 || (t->budget_ns && over_budget(t))) {
         sched_ready(t);
         cpu->reschedule = true;
         return;
     }
-    if (cpu->current && runnable(cpu->current) && !cpu->current->queued)
-        enqueue(cpu->current, false);
     load(t);
 }
 
@@ -297,6 +297,7 @@ int64_t sys_yield(exo_cap thread)
     hal_context_result(&self->context, EXO_OK);
     if (t != self && runnable(t) && t->queued) {
         dequeue(t);
+        enqueue(self, false);
         sched_direct(t);
     }
     return SYS_DONE;
@@ -316,7 +317,7 @@ int64_t sys_sched_set(exo_cap thread, uint32_t priority, uint64_t budget_ns, uin
         return EXO_EINVAL;
     if (priority > self->priority && priority > t->priority)
         return EXO_ERIGHTS;
-    bool queued = t->queued;
+    bool queued = t->queued != 0;
     if (queued)
         dequeue(t);
     t->priority = (uint8_t)priority;

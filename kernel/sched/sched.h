@@ -10,13 +10,14 @@
 #define KERNEL_SCHED_SCHED_H
 
 #include <kernel/env/thread.h>
+#include <stdalign.h>
 
 #define PRIORITIES   32u
 #define TIME_SLICE_NS 10000000u
 
 /** Per-CPU state of the portable kernel. */
 struct cpu_state {
-    struct thread *current;
+    alignas(128) struct thread *current; /* alone in its cache lines; a shift finds it */
     bool reschedule;          /* pick again before going to user mode */
     exo_time armed;           /* what the machine's timer is set to */
     uint64_t since;           /* ticks when `current` was charged last */
@@ -25,18 +26,17 @@ struct cpu_state {
     struct space *loaded;
     uint64_t entries, space_switches, thread_switches, idle_ticks;
 };
-extern struct cpu_state cpu_states[];
 static inline struct cpu_state *this_cpu(void)
 {
-    return &cpu_states[hal_cpu()->number];
+    return hal_cpu()->kernel;
 }
 
 /** A thread may run: puts it in its queue (unless suspended or over budget). */
 void sched_ready(struct thread *t);
 /** A thread may not run any more, in whatever queue it is. */
 void sched_unready(struct thread *t);
-/** Runs `t` (ready, in no queue) at once in place of the current thread, which has stopped or been
- *  made ready, unless somebody more important waits. */
+/** Runs `t` (READY, in no queue) at once in place of the current thread, which has stopped or is in
+ *  a queue already, unless somebody more important waits. */
 void sched_direct(struct thread *t);
 /** The last step of every kernel entry: picks if need be, delivers pending events. */
 void sched_leave(void);

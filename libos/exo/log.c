@@ -45,8 +45,9 @@ void log_line(const char *format, ...)
 const char *exo_error_text(int64_t result)
 {
     switch (result) {
-#define EXO_ERROR(number, name, text)                                                              \
-    case -(number): return text;
+#define EXO_ERROR(number, name, text) \
+    case -(number):                   \
+        return text;
 #include <exo/errors.def>
 #undef EXO_ERROR
     default: return result < 0 ? "an unknown error" : "no error";

@@ -54,14 +54,13 @@ static int64_t place_segment(const struct spawned *p, const struct spawn_plan *p
                              const struct elf_image *image, const struct elf_segment *s)
 {
     uint64_t offset = s->va - image->low, first = page_of(offset);
-    int64_t result = write_segment(p->image, offset, (const uint8_t *)plan->elf + s->offset,
-                                   s->file_bytes);
+    int64_t result =
+        write_segment(p->image, offset, (const uint8_t *)plan->elf + s->offset, s->file_bytes);
 
     if (result != EXO_OK)
         return result;
-    return exo_map(p->env, image->low + first * EXO_PAGE_SIZE,
-                   pages_up(offset + s->bytes) - first, p->image, first,
-                   s->rights | EXO_MAP_KEEP);
+    return exo_map(p->env, image->low + first * EXO_PAGE_SIZE, pages_up(offset + s->bytes) - first,
+                   p->image, first, s->rights | EXO_MAP_KEEP);
 }
 
 static int64_t place_stack(exo_cap env)
@@ -98,9 +97,9 @@ static int64_t build(const struct spawn_plan *plan, const struct elf_image *imag
     int64_t result = take(exo_env_create(account), &p->env);
 
     if (result == EXO_OK)
-        result = take(exo_region_create(account, page_of(image->high - image->low),
-                                        REGION_ZERO_FILL),
-                      &p->image);
+        result =
+            take(exo_region_create(account, page_of(image->high - image->low), REGION_ZERO_FILL),
+                 &p->image);
     for (uint32_t i = 0; i < image->segment_count && result == EXO_OK; i++)
         result = place_segment(p, plan, image, &image->segments[i]);
     if (result == EXO_OK)

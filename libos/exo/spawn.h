@@ -21,11 +21,11 @@
 
 struct spawn_plan {
     const char *name;
-    const void *elf;    /* the whole file, in memory; trusted no further than lib/elf.h does */
+    const void *elf; /* the whole file, in memory; trusted no further than lib/elf.h does */
     uint64_t elf_bytes;
-    exo_cap account;    /* who pays; it becomes the program's own. 0: the caller's */
+    exo_cap account; /* who pays; it becomes the program's own. 0: the caller's */
     uint32_t priority;
-    uint64_t argument;  /* start_argument() of the program */
+    uint64_t argument; /* start_argument() of the program */
 };
 
 struct spawned {

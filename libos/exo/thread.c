@@ -37,11 +37,15 @@ int64_t thread_run(const struct thread_plan *plan)
     uint64_t slab = SLABS_VA + slabs++ * SLAB_BYTES;
     uint64_t pages = plan->stack_pages ? plan->stack_pages : STACK_DEFAULT;
     uint64_t top = slab + STACK_OFFSET;
-    struct exo_thread_args args = {
-        .utcb = slab + UTCB_OFFSET, .pc = (uintptr_t)thread_enter, .sp = top,
-        .arg = plan->argument, .foreign_pc = plan->foreign_pc, .upcall_pc = plan->upcall_pc,
-        .nested_pc = plan->nested_pc, .priority = plan->priority,
-        .words = {[WORD_RUN] = (uintptr_t)plan->run}};
+    struct exo_thread_args args = {.utcb = slab + UTCB_OFFSET,
+                                   .pc = (uintptr_t)thread_enter,
+                                   .sp = top,
+                                   .arg = plan->argument,
+                                   .foreign_pc = plan->foreign_pc,
+                                   .upcall_pc = plan->upcall_pc,
+                                   .nested_pc = plan->nested_pc,
+                                   .priority = plan->priority,
+                                   .words = {[WORD_RUN] = (uintptr_t)plan->run}};
     int64_t thread, result;
 
     if (pages > STACK_MOST)

@@ -151,17 +151,16 @@ void attend(struct exo_context *c, uint64_t number)
 
     image_lock();
     do {
-        if (signal_waiting()) {
+        if (signals_serve(t)) {
             if (t->end)
                 thread_end();
-            atomic_store(&t->utcb->pending, 0);
             signals_deliver(c, t, &number);
         }
         if (t->restore_sigmask) {
             t->restore_sigmask = false;
             signal_set_mask(t, t->saved_sigmask);
         }
-        /* Signals that came meanwhile: once more, so that resume finds nothing pending. */
+        /* Event bits are taken before what they announce is looked for, so none is lost. */
     } while (atomic_load(&t->utcb->pending) != 0);
     call_settle(c, &number, false, 0);
     image_unlock();
@@ -245,6 +244,6 @@ void nested_handle(uint64_t kind)
                                "posix: pid %d: fault %llu at %#llx, address %#llx\n",
                                current()->pid, (unsigned long long)kind, (unsigned long long)pc,
                                (unsigned long long)f->address);
-    exo_log(0, text, bytes); /* a process has no right to log; a debugger sees the text here */
-    process_exit(STATUS_KILLED(SIGSEGV));
+    exo_log(EXO_SRV_LOG, text, bytes); /* refused, unless this build was given the right */
+    process_abort(STATUS_KILLED(SIGSEGV));
 }

@@ -122,6 +122,8 @@ int64_t signal_post(struct process *p, struct thread *t, const struct proc_sigin
 void signal_collect(struct process *p);
 /** Takes one pending signal of `set`; false: there is none. */
 bool signal_take(struct thread *t, uint64_t set, struct proc_siginfo *out);
+/** Serves event bits and takes signals over: whether something is to be delivered to the thread. */
+bool signals_serve(struct thread *t);
 /** Forgets pending signals of a set, of the process and all its threads. */
 void signal_forget(struct process *p, uint64_t set);
 /** A thread ends: what was for it alone is forgotten. */
@@ -151,6 +153,8 @@ _Noreturn void nested_handle(uint64_t kind);
 
 /** Ends the calling process with a wait status. */
 _Noreturn void process_exit(uint32_t status);
+/** The same when the LibOS's own state cannot be trusted any more. */
+_Noreturn void process_abort(uint32_t status);
 /** A vfork context leaves its address space: lets the parent go on. */
 void vfork_release(struct process *p);
 

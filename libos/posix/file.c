@@ -160,6 +160,11 @@ const char *file_name(const struct file *f)
     return slot_of(f)->name;
 }
 
+char *file_name_room(struct file *f)
+{
+    return slot_of(f)->name;
+}
+
 uint32_t *file_watchers(struct file *f)
 {
     return &slot_of(f)->watchers;

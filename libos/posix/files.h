@@ -43,6 +43,7 @@ void file_recount(struct process *only);
 /* What /proc/PID/fd says it is. */
 void file_name_set(struct file *f, const char *name);
 const char *file_name(const struct file *f);
+char *file_name_room(struct file *f); /* FILE_NAME_BYTES */
 
 /* How many epoll sets watch it (epoll.c). */
 uint32_t *file_watchers(struct file *f);
@@ -152,6 +153,10 @@ int64_t path_call_empty(struct path *path, uint32_t op, uint64_t w1, uint64_t w2
 /* The same on an open file itself (empty path, AT_EMPTY_PATH where the op takes flags). */
 int64_t number_call(uint64_t number, uint32_t op, uint64_t w1, uint64_t w2, uint64_t w3);
 
+/* Opens; on success *out has one reference. `prefix`: what relative paths are relative to, for the
+ * file's name in /proc; 0: an empty path is allowed and means the base itself. */
+int64_t path_open_at(struct path *path, const char *prefix, uint32_t flags, uint32_t mode,
+                     struct file **out);
 int64_t path_open(struct path *path, uint32_t flags, uint32_t mode, struct file **out);
 
 /* ---- kinds of file, for open.c ----------------------------------------------------------------- */

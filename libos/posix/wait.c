@@ -34,19 +34,20 @@ static void events_serve(struct thread *t)
         t->end = true;
 }
 
-bool signal_waiting(void)
+bool signals_serve(struct thread *t)
 {
-    struct thread *t = self();
-    struct process *p = t->process;
-
     if (atomic_load_explicit(&t->utcb->pending, memory_order_relaxed))
         events_serve(t);
-    signal_collect(p);
-    if (t->end || ((t->pending | p->pending) & ~t->sigmask) != 0) {
-        attention(); /* so that the call's end finds it again */
-        return true;
-    }
-    return false;
+    signal_collect(t->process);
+    return t->end || ((t->pending | t->process->pending) & ~t->sigmask) != 0;
+}
+
+bool signal_waiting(void)
+{
+    if (!signals_serve(self()))
+        return false;
+    attention(); /* so that the call's end finds it again */
+    return true;
 }
 
 int64_t waiter_sleep(struct waiter *w)

@@ -182,7 +182,7 @@ static int64_t region_fill(struct contents *file, exo_cap region)
     if (!file->size)
         return 0;
     offset = file->store == STORE_ARCHIVE ? (uint64_t)(file->bytes - archive_base) : 1;
-    if (offset % PAGE == 0) {
+    if (offset % PAGE == 0 && !file->shares_page) {
         /* What follows in the last page, headers of the next entries, was read at the start. */
         memset(file->bytes + file->size, 0, pages * PAGE - file->size);
         return seam_region_adopt(region, 1, offset / PAGE, pages);

@@ -95,7 +95,8 @@ struct contents {
     struct runs runs;        /* region: data pages that were written */
     uint64_t generation, sequence;
     bool lent;               /* somebody may be looking at the state page */
-    bool lent_writable;
+    bool lent_writable;      /* a holder may have written anywhere in the region */
+    bool shares_page;        /* archive: its last page holds another file's data too */
     struct inode *next, *prev; /* of those that have a region */
 };
 

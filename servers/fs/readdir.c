@@ -11,6 +11,8 @@
 
 #include <lib/string.h>
 
+#define RECORD_BYTES_MAX 280u /* of a name of 255 bytes: what a caller must have room for */
+
 struct listing {
     char *at, *end;
 };
@@ -99,7 +101,7 @@ int64_t file_readdir(struct request *q)
         return -EBADF;
     if (!dir->transient && !dir->dir.self && !dir->mount_root)
         return -ENOENT;
-    if (position > INT64_MAX)
+    if (position > INT64_MAX || bytes < RECORD_BYTES_MAX)
         return -EINVAL;
     inode_accessed(dir);
     if (position == 0) {
@@ -115,8 +117,6 @@ int64_t file_readdir(struct request *q)
         position = list_proc(q->file, &list, position);
     else if (!full)
         position = list_tree(q->file, &list, position);
-    if (list.at == q->reply && (full || bytes < 24))
-        return -EINVAL;
     q->reply_bytes = (uint32_t)(list.at - q->reply);
     q->r[1] = position;
     return q->reply_bytes;

@@ -115,6 +115,6 @@ static inline void context_restart(struct exo_context *c, uint64_t number)
     c->rax = number;
     c->rip -= 2;
 }
-#define MACHINE_RESTART_SYSCALL 219
+#define MACHINE_PAGE_FAULT 14 /* sigcontext.trapno of one */
 
 #endif

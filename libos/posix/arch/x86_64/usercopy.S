@@ -90,15 +90,19 @@ user_swap32:
     xorl %eax, %eax
     ret
 
-/* int64_t user_fpu_save(void *area, uint64_t mask), user_fpu_restore likewise: XSAVE's format; the
- * area is 64-byte aligned and its header zeroed */
+/* int64_t user_fpu_save(void *area, uint64_t mask), user_fpu_restore likewise: XSAVE's format, or
+ * FXSAVE's if the mask is 0; the area is 64-byte aligned and its header zeroed */
     .globl user_fpu_save
 user_fpu_save:
     movq %rsi, %rdx
     movl %esi, %eax
     shrq $32, %rdx
+    testq %rsi, %rsi
+    jz 1f
     xsave64 (%rdi)
     xorl %eax, %eax
+    ret
+1:  fxsave64 (%rdi)
     ret
 
     .globl user_fpu_restore
@@ -106,8 +110,12 @@ user_fpu_restore:
     movq %rsi, %rdx
     movl %esi, %eax
     shrq $32, %rdx
+    testq %rsi, %rsi
+    jz 1f
     xrstor64 (%rdi)
     xorl %eax, %eax
+    ret
+1:  fxrstor64 (%rdi)
     ret
 
     .globl user_access_end

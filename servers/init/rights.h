@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a server may hold, as its rights file says: one line a right, `#` begins a comment.
+ *
+ *     endpoint             its own endpoint (EXO_SRV_ENDPOINT)
+ *     log                  write to the kernel's log
+ *     call NAME            call the server NAME, with its own badge
+ *     mint NAME            make capabilities for NAME with any badge
+ *     table read|write     the process table
+ *     archive              the boot archive's pages, readable and writable
+ *     options              the kernel's command line (EXO_BOOT_VA)
+ *     notify init          raise event bits at init (EXO_SRV_INIT)
+ *     ioport BASE COUNT    I/O ports           \ device capabilities, from slot
+ *     irq LINE             an interrupt line   / EXO_SRV_DEVICE on, in this order
+ *     memory PERCENT       its account: this part of the machine's free frames
+ *     priority N           of its first thread, 1 to 23
+ *
+ * NAME is proc, fs or tty. Numbers are decimal or, with 0x, hexadecimal.
+ */
+#ifndef INIT_RIGHTS_H
+#define INIT_RIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum server { SERVER_PROC, SERVER_FS, SERVER_TTY, SERVERS };
+extern const char *const server_names[SERVERS];
+
+enum device_kind { DEVICE_IOPORT, DEVICE_IRQ };
+struct device {
+    enum device_kind kind;
+    uint32_t first, count; /* ports; an irq's line is `first` */
+};
+
+#define RIGHTS_DEVICES       8u
+#define RIGHTS_PRIORITY      16u /* without a line */
+#define RIGHTS_PRIORITY_MOST 23u /* init itself has 24 */
+#define RIGHTS_MEMORY        5u
+
+struct rights {
+    bool endpoint, log, archive, options, notify_init;
+    bool table_read, table_write;
+    bool call[SERVERS], mint[SERVERS];
+    struct device devices[RIGHTS_DEVICES];
+    uint32_t device_count;
+    uint32_t memory; /* percent */
+    uint32_t priority;
+};
+
+/** @return 0 if every line was understood; else the number of the first that was not, and *out is
+ *  not to be used. */
+unsigned rights_parse(const char *text, size_t bytes, struct rights *out);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The servers.
+ *
+ * A server gets a child of each capability that a line of its rights file stands for, at the slot
+ * that include/exo/boot.h names, and no other. Endpoints and the process table are init's, so that
+ * they outlive their servers.
+ *
+ * Accounts are cut from the root account and never grow. What is left there pays for init, the table
+ * and the kernel's own pools.
+ */
+#include <exo.h>
+#include <proto/proc.h>
+
+#include <lib/format.h>
+#include <libos/exo/log.h>
+#include <libos/exo/spawn.h>
+#include <servers/init/archive.h>
+#include <servers/init/rights.h>
+#include <servers/init/services.h>
+#include <servers/init/watch.h>
+
+#define REGION_ZERO_FILL 1u
+#define TABLE_PAGES      (PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE)
+
+static struct service {
+    exo_cap endpoint;
+    struct spawned program;
+} services[SERVERS];
+
+/* What callers of proc are known by. Nobody calls with proc's own badge. */
+static const uint64_t badges[SERVERS] = {0, PROC_SERVER_FS, PROC_SERVER_TTY};
+static const exo_cap slots[SERVERS] = {EXO_SRV_PROC, EXO_SRV_FS, EXO_SRV_TTY};
+
+static exo_cap table, table_reader, requests, proc, boot_record;
+
+exo_cap services_requests(void)
+{
+    return requests;
+}
+
+exo_cap services_proc(void)
+{
+    return proc;
+}
+
+exo_cap services_table(void)
+{
+    return table_reader;
+}
+
+/* A call that must give a handle, or the system cannot start. */
+static exo_cap need(int64_t result, const char *what)
+{
+    if (result < 0)
+        power_off_because(STATUS_FAILED, "no %s: %s", what, exo_error_text(result));
+    return (exo_cap)result;
+}
+
+exo_cap account_make(const char *for_whom, uint32_t percent)
+{
+    static uint64_t frames;
+
+    if (frames == 0) { /* the first time: no other account is cut off yet */
+        uint64_t words[4];
+
+        if (exo_account_info(EXO_CAP_ACCOUNT, words) == EXO_OK)
+            frames = words[0] - words[1];
+    }
+    return need(exo_account_create(EXO_CAP_ACCOUNT, frames * percent / 100, frames * percent / 100),
+                for_whom);
+}
+
+/* ---- one server -------------------------------------------------------------------------------- */
+
+static void give(const struct service *s, exo_cap want, exo_cap cap, uint32_t rights,
+                 uint64_t badge)
+{
+    int64_t result = spawn_give(&s->program, want, cap, rights, badge);
+
+    if (result != EXO_OK)
+        power_off_because(STATUS_FAILED, "cannot give a server slot %u: %s", EXO_SLOT(want),
+                          exo_error_text(result));
+}
+
+static void give_device(const struct service *s, const struct device *d, uint32_t slot)
+{
+    exo_cap cap;
+
+    if (d->kind == DEVICE_IOPORT)
+        cap = need(exo_ioport_create(EXO_CAP_PLATFORM, d->first, d->count), "I/O ports");
+    else
+        cap = need(exo_irq_create(EXO_CAP_PLATFORM, d->first), "interrupt line");
+    give(s, EXO_WELL_KNOWN(slot), cap, EXO_R_READ | EXO_R_WRITE | EXO_R_CONTROL, 0);
+}
+
+static void give_options(const struct service *s)
+{
+    if (boot_record == 0) {
+        boot_record = need(exo_region_create(EXO_CAP_ACCOUNT, 1, 0), "boot record");
+        exo_region_write(boot_record, 0, (const void *)EXO_BOOT_VA, sizeof(struct exo_boot));
+    }
+    need(exo_map(s->program.env, EXO_BOOT_VA, 1, boot_record, 0, EXO_MAP_READ), "boot record");
+}
+
+static void give_calls(const struct service *s, const struct rights *r, uint64_t badge)
+{
+    for (unsigned i = 0; i < SERVERS; i++) {
+        if (r->mint[i])
+            give(s, slots[i], services[i].endpoint, EXO_R_CALL | EXO_R_MINT | EXO_R_GRANT, 0);
+        else if (r->call[i])
+            give(s, slots[i], services[i].endpoint, EXO_R_CALL, badge);
+    }
+}
+
+static void give_all(const struct service *s, const struct rights *r, uint64_t badge)
+{
+    if (r->endpoint)
+        give(s, EXO_SRV_ENDPOINT, s->endpoint, EXO_R_RECV | EXO_R_CALL | EXO_R_MINT | EXO_R_GRANT,
+             0);
+    if (r->log)
+        give(s, EXO_SRV_LOG, EXO_CAP_PLATFORM, EXO_R_WRITE, 0);
+    if (r->table_read)
+        give(s, EXO_SRV_TABLE, table, EXO_R_READ | EXO_R_GRANT | (r->table_write ? EXO_R_WRITE : 0),
+             0);
+    if (r->archive)
+        give(s, EXO_SRV_ARCHIVE, EXO_CAP_ARCHIVE, EXO_R_READ | EXO_R_WRITE, 0);
+    if (r->notify_init)
+        give(s, EXO_SRV_INIT, requests, EXO_R_SIGNAL, 0);
+    if (r->options)
+        give_options(s);
+    give_calls(s, r, badge);
+    for (uint32_t i = 0; i < r->device_count; i++)
+        give_device(s, &r->devices[i], EXO_SRV_DEVICE + i);
+}
+
+static void server_ended(const char *name, exo_cap env)
+{
+    char how[80];
+
+    watch_describe(env, how, sizeof how);
+    power_off_because(STATUS_FAILED, "%s died: %s", name, how);
+}
+
+static void read_rights(const char *name, struct rights *r)
+{
+    char path[48];
+    struct cpio_entry file;
+    unsigned line;
+
+    format_text(path, sizeof path, "usr/lib/exo/rights/%s", name);
+    if (!archive_get(path, &file))
+        power_off_because(STATUS_FAILED, "%s: no %s", name, path);
+    line = rights_parse((const char *)file.data, file.bytes, r);
+    if (line != 0)
+        power_off_because(STATUS_FAILED, "%s: line %u of %s says nothing known", name, line, path);
+}
+
+static void start_server(enum server which)
+{
+    const char *name = server_names[which];
+    struct service *s = &services[which];
+    struct spawn_plan plan = {.name = name};
+    struct cpio_entry file;
+    struct rights rights;
+    char path[32];
+    int64_t result;
+
+    read_rights(name, &rights);
+    format_text(path, sizeof path, "usr/sbin/%s", name);
+    if (!archive_get(path, &file))
+        power_off_because(STATUS_FAILED, "no %s in the boot archive", path);
+    plan.elf = file.data;
+    plan.elf_bytes = file.bytes;
+    plan.account = account_make(name, rights.memory);
+    plan.priority = rights.priority;
+    result = spawn_create(&plan, &s->program);
+    if (result != EXO_OK)
+        power_off_because(STATUS_FAILED, "%s: %s", path, exo_error_text(result));
+    give_all(s, &rights, badges[which]);
+    watch_add(s->program.env, name, server_ended);
+    spawn_run(&s->program);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------- */
+
+static void make_shared_things(void)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        services[i].endpoint = need(exo_endpoint_create(EXO_CAP_ACCOUNT), "endpoint");
+    table = need(exo_region_create(EXO_CAP_ACCOUNT, TABLE_PAGES, REGION_ZERO_FILL), "table");
+    table_reader = need(exo_cap_derive(table, EXO_R_READ | EXO_R_GRANT, 0, 0, 0), "table");
+    requests = need(exo_notification_create(EXO_CAP_ACCOUNT), "notification");
+    proc = need(exo_cap_derive(services[SERVER_PROC].endpoint, EXO_R_CALL | EXO_R_GRANT,
+                               PROC_SERVER_INIT, 0, 0),
+                "endpoint");
+}
+
+void services_start(void)
+{
+    make_shared_things();
+    for (unsigned i = 0; i < SERVERS; i++)
+        start_server((enum server)i);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first POSIX process.
+ *
+ * It has a thread of its own, because it calls proc: should proc never answer, the watch goes on.
+ * Every process of the session pays from one account, which leaves the servers theirs. The LibOS is
+ * one region, a copy of the archive's posix.elf: whoever may write to that file later does not
+ * thereby write to the LibOS of running processes.
+ */
+#include <exo.h>
+#include <proto/init.h>
+#include <proto/proc.h>
+
+#include <lib/format.h>
+#include <libos/exo/clock.h>
+#include <libos/exo/ipc.h>
+#include <libos/exo/log.h>
+#include <libos/exo/thread.h>
+#include <libos/posix/handover.h>
+#include <servers/init/archive.h>
+#include <servers/init/passwd.h>
+#include <servers/init/services.h>
+#include <servers/init/session.h>
+#include <servers/init/watch.h>
+
+#define MEMORY_PERCENT 45u
+#define PRIORITY       23u
+#define WAIT_EXITED    4u
+#define WRITE_BYTES    65536u /* the most that exo_region_write takes */
+#define SECOND         1000000000u
+
+static struct session_plan plan;
+static exo_cap libos, account;
+static const void *posix_elf;
+
+static void make_libos(void)
+{
+    struct cpio_entry file;
+    int64_t result;
+
+    if (!archive_get("usr/lib/exo/posix.elf", &file))
+        power_off_because(STATUS_FAILED, "no usr/lib/exo/posix.elf in the boot archive");
+    posix_elf = file.data;
+    result =
+        exo_region_create(EXO_CAP_ACCOUNT, (file.bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, 0);
+    libos = (exo_cap)result;
+    for (uint32_t at = 0; at < file.bytes && result >= 0; at += WRITE_BYTES) {
+        uint32_t rest = file.bytes - at;
+
+        result =
+            exo_region_write(libos, at, file.data + at, rest < WRITE_BYTES ? rest : WRITE_BYTES);
+    }
+    if (result >= 0)
+        result = exo_cap_derive(libos, EXO_R_READ | EXO_R_EXEC | EXO_R_GRANT, 0, 0, 0);
+    if (result < 0)
+        power_off_because(STATUS_FAILED, "no memory for the POSIX LibOS: %s",
+                          exo_error_text(result));
+    libos = (exo_cap)result; /* the writable one is never used again */
+}
+
+static int64_t launch(const char *const *argv, const char *const *envp, const char *cwd,
+                      uint32_t flags)
+{
+    struct handover_plan h = {.posix_elf = posix_elf,
+                              .libos = libos,
+                              .account = account,
+                              .proc = services_proc(),
+                              .table = services_table(),
+                              .op = PROC_BOOT,
+                              .flags = flags | HANDOVER_SEARCH,
+                              .cwd = cwd,
+                              .argv = argv,
+                              .envp = envp};
+    exo_cap env;
+    int64_t pid = handover_launch(&h, &env);
+
+    if (pid < 0)
+        power_off_because(STATUS_FAILED, "cannot start %s: error %lld", argv[0], (long long)-pid);
+    exo_cap_delete(env, 0); /* proc keeps the one that counts */
+    return pid;
+}
+
+/* Has the process ended? Takes every ended child of init on the way. */
+static bool collect(int64_t pid, uint32_t *status)
+{
+    for (;;) {
+        struct exo_message m = ipc_message(PROC_WAIT, (uint64_t)-1, WAIT_EXITED, 0, 0);
+        int64_t ended = ipc_call(services_proc(), &m);
+
+        if (ended <= 0)
+            return false;
+        if (ended == pid) {
+            *status = (uint32_t)m.w[1];
+            return true;
+        }
+    }
+}
+
+/* Until the process has ended; its wait status as Linux encodes it. */
+static uint32_t wait_for(int64_t pid)
+{
+    uint32_t status;
+
+    while (!collect(pid, &status))
+        if (event_wait(EXO_FOREVER) & INIT_EVENT_POWER_OFF)
+            power_off(0);
+    return status;
+}
+
+static void run_command(void)
+{
+    static const char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const char *const envp[] = {path, "HOME=/root", plan.terminal ? "TERM=xterm" : "TERM=dumb",
+                                NULL};
+    uint32_t flags = plan.terminal ? HANDOVER_CONSOLE | HANDOVER_SESSION
+                                   : HANDOVER_CONSOLE | HANDOVER_NULL_INPUT | HANDOVER_RAW_OUTPUT;
+    uint32_t status = wait_for(launch(plan.words, envp, "/", flags));
+
+    if ((status & 0x7f) != 0)
+        power_off(128 + (status & 0x7f));
+    power_off(status >> 8 & 0xff);
+}
+
+/* A login that ends at once again and again would fill the log: one a second is enough. */
+static void run_logins(void)
+{
+    static char shell[64] = "/bin/sh", shell_variable[80];
+    const char *const argv[] = {shell, "-l", NULL};
+    const char *const envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                "HOME=/root",
+                                "USER=root",
+                                "LOGNAME=root",
+                                "TERM=xterm",
+                                shell_variable,
+                                NULL};
+    struct cpio_entry passwd;
+
+    if (archive_get("etc/passwd", &passwd))
+        passwd_root_shell((const char *)passwd.data, passwd.bytes, shell, sizeof shell);
+    format_text(shell_variable, sizeof shell_variable, "SHELL=%s", shell);
+    for (;;) {
+        exo_time earliest = clock_uptime() + SECOND;
+
+        wait_for(launch(argv, envp, "/root", HANDOVER_CONSOLE | HANDOVER_SESSION));
+        while (clock_uptime() < earliest)
+            if (event_wait(earliest) & INIT_EVENT_POWER_OFF)
+                power_off(0);
+    }
+}
+
+static void session_thread(uint64_t argument)
+{
+    (void)argument;
+    if (exo_notification_bind(services_requests()) != EXO_OK)
+        power_off_because(STATUS_FAILED, "cannot hear requests");
+    make_libos();
+    account = account_make("session account", MEMORY_PERCENT);
+    if (plan.words != NULL)
+        run_command();
+    else
+        run_logins();
+}
+
+void session_start(const struct session_plan *p)
+{
+    int64_t result;
+
+    plan = *p;
+    result = thread_run(
+        &(struct thread_plan){.run = session_thread, .priority = PRIORITY, .stack_pages = 32});
+    if (result < 0)
+        power_off_because(STATUS_FAILED, "no thread for the session: %s", exo_error_text(result));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeping watch: what init's first thread does once everything runs. It never calls a server, so no
+ * server's fault can keep it from seeing what happened.
+ */
+#ifndef INIT_WATCH_H
+#define INIT_WATCH_H
+
+#include <exo/types.h>
+
+#define STATUS_TIME_OUT 124
+#define STATUS_FAILED   125 /* the system itself */
+
+/** Stops the machine; the second one says why in the log first. */
+_Noreturn void power_off(uint32_t status);
+_Noreturn void power_off_because(uint32_t status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** Prepares to watch; the calling thread is the one that will. `deadline`: when the machine is to
+ *  stop with STATUS_TIME_OUT. */
+void watch_begin(exo_time deadline);
+
+/** Tells what to do when `env` ends. At most 8 environments. */
+void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env));
+
+/** Watches until the machine stops. */
+_Noreturn void watch_run(void);
+
+/** For the log: how an environment ended. */
+void watch_describe(exo_cap env, char *to, size_t size);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel as proc uses it: see port.h.
+ *
+ * A slot of the table owns a *kit* for good: one endpoint capability to each of proc, fs and tty
+ * with the slot as badge, and the region of its proc_shared. What a process gets is derived from
+ * its slot's kit. When the process has been reaped the kit is revoked, so that nothing the dead one
+ * gave away, or hid in another environment, acts for the next process in the slot; and the next one
+ * finds the kit, and its memory, ready.
+ *
+ * Why the process's own region capability is read-only, though its mapping is writable: region_punch
+ * needs WRITE, and a page that proc has mapped must not go away under it.
+ */
+#include "servers/proc/port.h"
+#include "servers/proc/port_own.h"
+#include "servers/proc/table.h"
+#include <exo.h>
+#include <lib/linux/errno.h>
+#include <lib/linux/signal.h>
+#include <lib/string.h>
+
+#define SHARED_VA    0x0000200000000000u /* page 0 of slot s's proc_shared: + s pages */
+#define SHARED_PAGES (PROC_SHARED_BYTES / EXO_PAGE_SIZE)
+
+enum { GIVEN = PROC_CAP_SHARED - PROC_CAP_PROC + 1 }; /* capabilities that a process gets */
+
+struct kit {
+    exo_cap caps[GIVEN]; /* proc, fs, tty, shared; 0: not made yet */
+};
+
+/* The environment that a process has now. */
+struct life {
+    exo_cap env, thread; /* 0: none */
+    uint64_t cpu_before; /* CPU time in earlier ones */
+    bool context;
+};
+
+static struct kit kits[PROC_MAX];
+static struct life lives[PROC_MAX];
+static exo_cap deaths; /* notification: bit b: an environment of a slot with slot % 16 == b died */
+static exo_cap init_notification, tty_notification;
+static uint32_t init_bits;
+
+/* ---- setting up -------------------------------------------------------------------------------- */
+
+/* pid 1 has no proc_shared of its own making: we say for it what ps shows. */
+static void publish_init(void)
+{
+    static const char path[] = "/usr/sbin/init";
+    static const char comm[] = "init";
+    int64_t region = exo_region_create(0, SHARED_PAGES, 1);
+    uint32_t length = sizeof path;
+
+    if (region < 0)
+        return;
+    exo_region_write((exo_cap)region, offsetof(struct proc_shared, comm), comm, sizeof comm);
+    exo_region_write((exo_cap)region, offsetof(struct proc_shared, exe), path, sizeof path);
+    exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline), path, sizeof path);
+    exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline_bytes), &length,
+                     sizeof length);
+    kits[INIT_SLOT].caps[GIVEN - 1] = (exo_cap)region;
+}
+
+int64_t port_init(void)
+{
+    int64_t made = exo_notification_create(0);
+    int64_t result;
+
+    if (made < 0)
+        return made;
+    deaths = (exo_cap)made;
+    result = exo_notification_bind(deaths);
+    publish_init();
+    return result;
+}
+
+static int64_t errno_of(int64_t error)
+{
+    switch (error) {
+    case EXO_ENOMEM: return -ENOMEM;
+    case EXO_ENOSLOT:
+    case EXO_EOBJECTS: return -EAGAIN;
+    default: return error < 0 ? -EINVAL : error;
+    }
+}
+
+static void drop(exo_cap *cap)
+{
+    if (*cap != 0)
+        exo_cap_delete(*cap, 0);
+    *cap = 0;
+}
+
+/* Told once; a later one replaces it. */
+static void replace(exo_cap *place, exo_cap cap)
+{
+    if (cap == 0)
+        return;
+    drop(place);
+    *place = cap;
+}
+
+void port_set_init(exo_cap notification, uint32_t bits)
+{
+    replace(&init_notification, notification);
+    init_bits = bits;
+}
+
+void port_set_tty(exo_cap notification)
+{
+    replace(&tty_notification, notification);
+}
+
+/* ---- kits -------------------------------------------------------------------------------------- */
+
+static int64_t kit_make(uint32_t slot)
+{
+    static const exo_cap sources[] = {EXO_SRV_ENDPOINT, EXO_SRV_FS, EXO_SRV_TTY};
+    struct kit *kit = &kits[slot];
+    int64_t made;
+
+    for (int i = 0; i < GIVEN - 1; i++) {
+        if (kit->caps[i] != 0)
+            continue;
+        made = exo_cap_derive(sources[i], EXO_R_CALL | EXO_R_GRANT, slot, 0, 0);
+        if (made < 0)
+            return made;
+        kit->caps[i] = (exo_cap)made;
+    }
+    if (kit->caps[GIVEN - 1] != 0)
+        return 0;
+    made = exo_region_create(0, SHARED_PAGES, 1);
+    if (made < 0)
+        return made;
+    int64_t mapped = exo_map(0, SHARED_VA + slot * EXO_PAGE_SIZE, 1, (exo_cap)made, 0,
+                             EXO_MAP_READ | EXO_MAP_WRITE);
+    if (mapped < 0) {
+        exo_cap_delete((exo_cap)made, 0);
+        return mapped;
+    }
+    kit->caps[GIVEN - 1] = (exo_cap)made;
+    return 0;
+}
+
+struct proc_shared *port_shared(uint32_t slot)
+{
+    return (struct proc_shared *)(SHARED_VA + slot * EXO_PAGE_SIZE);
+}
+
+/* Gives the four capabilities; takes back what it gave if it cannot give all. */
+static int64_t kit_give(const struct kit *kit, const struct body *body)
+{
+    int64_t st = 0;
+    int i;
+
+    if (body->base == 0 || body->base > EXO_CAP_SLOTS - GIVEN)
+        return EXO_EINVAL;
+    for (i = 0; i < GIVEN && st >= 0; i++) {
+        uint32_t rights = i < GIVEN - 1 ? EXO_R_CALL : EXO_R_READ;
+
+        st = exo_cap_derive(kit->caps[i], rights, 0, body->env, EXO_HANDLE(body->base + i, 1));
+    }
+    if (st >= 0)
+        return 0;
+    for (i -= 2; i >= 0; i--)
+        exo_cap_delete(EXO_HANDLE(body->base + i, 1), body->env);
+    return st;
+}
+
+/* A context's mapping is made by a capability that goes when the kit is revoked: its environment
+ * outlives it. */
+static int64_t kit_map(const struct kit *kit, const struct body *body)
+{
+    exo_cap source = kit->caps[GIVEN - 1];
+
+    if (body->context) {
+        int64_t st = exo_cap_derive(source, EXO_R_READ | EXO_R_WRITE, 0, 0, 0);
+
+        if (st < 0)
+            return st;
+        source = (exo_cap)st;
+    }
+    return exo_map(body->env, body->va, SHARED_PAGES, source, 0,
+                   EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_NOFORK);
+}
+
+static void kit_revoke(struct kit *kit)
+{
+    for (int i = 0; i < GIVEN; i++) {
+        while (kit->caps[i] != 0 && exo_cap_revoke(kit->caps[i]) == EXO_EAGAIN) {
+        } /* bounded by the capabilities that its holder could pay for */
+    }
+}
+
+static void kit_take(const struct body *body)
+{
+    for (int i = 0; i < GIVEN; i++)
+        exo_cap_delete(EXO_HANDLE(body->base + i, 1), body->env);
+}
+
+/* ---- lives ------------------------------------------------------------------------------------- */
+
+static uint64_t life_cpu_ns(const struct life *life)
+{
+    int64_t ns = life->env == 0 ? 0 : exo_cpu_time(life->context ? life->thread : life->env);
+
+    return ns > 0 ? (uint64_t)ns : 0;
+}
+
+static void life_leave(struct life *life, int64_t status)
+{
+    if (life->env == 0)
+        return;
+    life->cpu_before += life_cpu_ns(life);
+    if (!life->context)
+        exo_env_destroy(life->env, status);
+    drop(&life->env);
+    drop(&life->thread);
+}
+
+int64_t port_attach(uint32_t slot, const struct body *body)
+{
+    struct kit *kit = &kits[slot];
+    struct life *life = &lives[slot];
+    bool born = life->env == 0;
+    int64_t st;
+
+    if ((st = kit_make(slot)) < 0 || (st = kit_give(kit, body)) < 0)
+        return errno_of(st);
+    st = kit_map(kit, body);
+    if (st >= 0 && !body->context)
+        st = exo_env_watch(body->env, deaths, 1u << slot % DEATH_BITS);
+    if (st < 0) {
+        kit_take(body);
+        return errno_of(st);
+    }
+    if (born) {
+        life->cpu_before = 0;
+        port_shared(slot)->continues = 1;
+    }
+    life_leave(life, 0);
+    life->env = body->env;
+    life->thread = body->thread;
+    life->context = body->context;
+    return 0;
+}
+
+void port_detach(uint32_t slot, int64_t status)
+{
+    life_leave(&lives[slot], status);
+}
+
+void port_release(uint32_t slot)
+{
+    struct kit *kit = &kits[slot];
+
+    life_leave(&lives[slot], 0);
+    kit_revoke(kit);
+    memset(port_shared(slot), 0, offsetof(struct proc_shared, pad));
+    exo_region_punch(kit->caps[GIVEN - 1], 1, SHARED_PAGES - 1);
+}
+
+int64_t port_copy_env(uint32_t slot)
+{
+    return errno_of(exo_cap_copy(lives[slot].env, 0, 0));
+}
+
+int64_t port_publish(uint32_t slot)
+{
+    return errno_of(exo_cap_derive(kits[slot].caps[GIVEN - 1], EXO_R_READ | EXO_R_GRANT, 0, 0, 0));
+}
+
+void port_resume(uint32_t slot)
+{
+    exo_thread_resume(lives[slot].thread);
+}
+
+void port_suspend(uint32_t slot, bool suspended)
+{
+    exo_env_suspend(lives[slot].env, suspended);
+}
+
+void port_notify(uint32_t slot, uint32_t bits)
+{
+    exo_notify(lives[slot].context ? lives[slot].thread : lives[slot].env, bits);
+}
+
+void port_wake(const void *word)
+{
+    exo_wake(word, UINT32_MAX);
+}
+
+uint64_t port_cpu_ns(uint32_t slot)
+{
+    return lives[slot].cpu_before + life_cpu_ns(&lives[slot]);
+}
+
+int64_t port_death(uint32_t slot)
+{
+    struct exo_env_info info;
+
+    if (lives[slot].env == 0 || exo_env_info(lives[slot].env, &info) < 0 ||
+        info.cause == EXO_ALIVE)
+        return -1;
+    return info.cause == EXO_CRASHED ? STATUS_KILLED(SIGSEGV) : STATUS_KILLED(SIGKILL);
+}
+
+exo_time port_now(void)
+{
+    return clock_now();
+}
+
+void port_notify_init(void)
+{
+    if (init_notification != 0)
+        exo_notify(init_notification, init_bits);
+}
+
+void port_notify_tty(void)
+{
+    if (tty_notification != 0)
+        exo_notify(tty_notification, PROC_EVENT_TTY);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel, as the rest of proc needs it: what it does to environments. port.c makes the native
+ * calls; a unit test puts its own functions here, so that life and signals run on the host.
+ * Results are >= 0 or a negative Linux errno. A slot is a process's place in the table.
+ */
+#ifndef PROC_PORT_H
+#define PROC_PORT_H
+
+#include <exo/types.h>
+#include <proto/proc.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a process is made of, as its parent hands it over. */
+struct body {
+    exo_cap env, thread; /* proc's own handles from now on */
+    uint64_t base, va;   /* where its capabilities and its proc_shared go: see PROC_FORK */
+    bool context;        /* env is one that another process lives in */
+};
+
+/** Gives the process in `slot` its endpoints and its proc_shared in the body's environment, which is
+ *  watched from now on if it is not a context's. On failure the body is the caller's again. */
+int64_t port_attach(uint32_t slot, const struct body *body);
+/** The process's proc_shared as proc sees it: cleared by port_attach. */
+struct proc_shared *port_shared(uint32_t slot);
+/** Lets go of the environment: ends it (unless it is a context's), and remembers its CPU time. */
+void port_detach(uint32_t slot, int64_t status);
+/** Takes back all that was ever given to this life of the slot. */
+void port_release(uint32_t slot);
+
+void port_resume(uint32_t slot);
+void port_suspend(uint32_t slot, bool suspended);
+/** Raises an event at the process: its environment's threads, or a context's only thread. */
+void port_notify(uint32_t slot, uint32_t bits);
+void port_wake(const void *word);
+/** CPU time of all lives of the process in environments and contexts. */
+uint64_t port_cpu_ns(uint32_t slot);
+/** If the environment has ended without our doing: the wait status for it, else -1. */
+int64_t port_death(uint32_t slot);
+exo_time port_now(void);
+/** init, and tty, are told something. */
+void port_notify_init(void);
+void port_notify_tty(void);
+
+#endif

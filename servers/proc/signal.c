@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals: see signal.h. Tests: tests/c17/unit/test_proc_signal.c */
+#include "servers/proc/signal.h"
+#include "servers/proc/credentials.h"
+#include "servers/proc/life.h"
+#include "servers/proc/port.h"
+#include "servers/proc/table.h"
+#include <lib/linux/errno.h>
+#include <lib/linux/signal.h>
+
+#define STOP_SIGNALS                                                                               \
+    (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+
+static uint64_t init_signals;
+
+uint64_t signal_take_init(void)
+{
+    uint64_t taken = init_signals;
+
+    init_signals = 0;
+    return taken;
+}
+
+/* ---- the shared page --------------------------------------------------------------------------- */
+
+/* The page is the process's too: every word read from it may be anything. */
+
+static bool queue_put(struct proc_shared *shared, const struct proc_siginfo *info)
+{
+    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+    uint32_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+
+    if (tail - head >= PROC_SIGQUEUE)
+        return false;
+    shared->queue[tail % PROC_SIGQUEUE] = *info;
+    atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+static void bit_put(struct proc_shared *shared, const struct proc_siginfo *info)
+{
+    uint64_t bit = SIGNAL_BIT(info->signo);
+
+    if (atomic_load_explicit(&shared->pending, memory_order_acquire) & bit)
+        return; /* standard signals do not queue: the first one's information stays */
+    shared->info[info->signo] = *info;
+    atomic_fetch_or_explicit(&shared->pending, bit, memory_order_release);
+}
+
+static int64_t post(uint32_t slot, const struct proc_siginfo *info)
+{
+    struct proc_shared *shared = processes[slot].shared;
+
+    if (atomic_load_explicit(&shared->ignored, memory_order_relaxed) & SIGNAL_BIT(info->signo))
+        return 0;
+    if (info->signo < SIGRTMIN)
+        bit_put(shared, info);
+    else if (!queue_put(shared, info)) {
+        if (info->code != SI_USER)
+            return -EAGAIN;
+        bit_put(shared, info);
+    }
+    port_notify(slot, PROC_EVENT_SIGNAL);
+    return 0;
+}
+
+static void forget(uint32_t slot, uint64_t set)
+{
+    struct proc_shared *shared = processes[slot].shared;
+
+    if (atomic_load_explicit(&shared->pending, memory_order_relaxed) & set)
+        atomic_fetch_and_explicit(&shared->pending, ~set, memory_order_relaxed);
+}
+
+/* ---- stopping and going on --------------------------------------------------------------------- */
+
+/* An environment stands still while any process in it is stopped. */
+static void space_suspend(uint32_t slot)
+{
+    bool stopped = false;
+
+    for (uint32_t s = slot; s != NOBODY; s = chain_next(BY_SPACE, slot, s))
+        stopped |= entries[s].state == PROC_STOPPED;
+    port_suspend(slot, stopped);
+}
+
+void signal_stop(uint32_t slot, int32_t signo)
+{
+    if (entries[slot].state != PROC_RUNNING)
+        return;
+    entry_state(slot, PROC_STOPPED, STATUS_STOPPED(signo));
+    space_suspend(slot);
+    table_report(slot, REPORT_STOPPED);
+    signal_parent(slot, SIGCHLD, CLD_STOPPED, (uint32_t)signo);
+}
+
+void signal_continue(uint32_t slot)
+{
+    if (entries[slot].state != PROC_STOPPED)
+        return;
+    entry_state(slot, PROC_RUNNING, 0);
+    space_suspend(slot);
+    table_report(slot, REPORT_CONTINUED);
+    signal_parent(slot, SIGCHLD, CLD_CONTINUED, SIGCONT);
+}
+
+void signal_parent(uint32_t slot, int32_t signo, int32_t code, uint32_t value)
+{
+    uint32_t parent = processes[slot].parent;
+    struct proc_shared *shared = processes[parent].shared;
+    struct proc_siginfo info = {.signo = signo,
+                                .code = code,
+                                .pid = entries[slot].pid,
+                                .uid = entries[slot].ruid,
+                                .value = value};
+    uint32_t flags;
+
+    if (!shared || !process_alive(parent))
+        return;
+    flags = atomic_load_explicit(&shared->child_flags, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shared->child_events, 1, memory_order_release);
+    port_wake(&shared->child_events);
+    if (signo <= 0 || signo > SIGRTMAX)
+        return;
+    if (signo == SIGCHLD) {
+        if (flags & PROC_CHILD_IGNORED)
+            return;
+        if ((flags & PROC_CHILD_NO_STOP) && (code == CLD_STOPPED || code == CLD_CONTINUED))
+            return;
+    }
+    signal_send(parent, &info);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------- */
+
+int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
+{
+    struct proc_shared *shared = processes[slot].shared;
+    uint64_t bit = SIGNAL_BIT(info->signo);
+
+    if (slot == INIT_SLOT) {
+        init_signals |= bit;
+        port_notify_init();
+        return 0;
+    }
+    if (!process_alive(slot))
+        return 0;
+    if (info->signo == SIGKILL) {
+        life_kill(slot);
+        return 0;
+    }
+    if (bit & STOP_SIGNALS)
+        forget(slot, SIGNAL_BIT(SIGCONT));
+    if (info->signo == SIGSTOP && entries[slot].state != PROC_EMBRYO) {
+        signal_stop(slot, SIGSTOP);
+        return 0;
+    }
+    if (info->signo == SIGCONT) {
+        forget(slot, STOP_SIGNALS);
+        atomic_fetch_add_explicit(&shared->continues, 1, memory_order_release);
+        signal_continue(slot);
+    }
+    return post(slot, info);
+}
+
+int64_t signal_group(uint32_t group, int32_t signo)
+{
+    const struct proc_siginfo info = {.signo = signo, .code = SI_KERNEL};
+    uint32_t first = groups[group].members;
+    int64_t reached = 0;
+
+    /* No SIGKILL here (its callers see to that), so the list stays as it is. */
+    for (uint32_t m = first; m != NOBODY; m = chain_next(BY_GROUP, first, m)) {
+        signal_send(m, &info);
+        reached++;
+    }
+    return reached;
+}
+
+static int64_t kill_one(uint32_t caller, uint32_t slot, const struct proc_siginfo *info)
+{
+    bool same_session = processes[caller].session == processes[slot].session;
+
+    if (!credentials_may_signal(&entries[caller], &entries[slot]) &&
+        !(info->signo == SIGCONT && same_session))
+        return -EPERM;
+    return info->signo == 0 ? 0 : signal_send(slot, info);
+}
+
+/* SIGKILL may take members off the list while it is walked, so they are noted first. */
+static int64_t kill_group(uint32_t caller, int64_t pgid, const struct proc_siginfo *info)
+{
+    static uint32_t noted[PROC_MAX];
+    static int32_t pids[PROC_MAX];
+    uint32_t group = table_find_group(pgid), count = 0;
+    int64_t result = -ESRCH;
+    bool reached = false;
+
+    if (group == NOBODY)
+        return -ESRCH;
+    for (uint32_t m = groups[group].members; m != NOBODY;
+         m = chain_next(BY_GROUP, groups[group].members, m)) {
+        pids[count] = entries[m].pid;
+        noted[count++] = m;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (entries[noted[i]].pid != pids[i])
+            continue;
+        result = kill_one(caller, noted[i], info);
+        reached |= result == 0;
+    }
+    return reached ? 0 : result;
+}
+
+/* All but pid 1 and the caller; a refusal is no failure (kill(2)). */
+static int64_t kill_all(uint32_t caller, const struct proc_siginfo *info)
+{
+    int64_t result = 0;
+    bool any = false;
+
+    for (uint32_t slot = INIT_SLOT + 1; slot < table_limit(); slot++) {
+        if (!process_exists(slot) || slot == caller)
+            continue;
+        int64_t one = kill_one(caller, slot, info);
+        any = true;
+        if (one != -EPERM)
+            result = one;
+    }
+    return any ? result : -ESRCH;
+}
+
+int64_t signal_kill(uint32_t caller, int64_t pid, int64_t signo, int64_t code, uint64_t value)
+{
+    if (signo < 0 || signo > SIGRTMAX)
+        return -EINVAL;
+    if (code > 0 || code < INT32_MIN)
+        return -EPERM;
+    struct proc_siginfo info = {.signo = (int32_t)signo,
+                                .code = (int32_t)code,
+                                .pid = entries[caller].pid,
+                                .uid = entries[caller].ruid,
+                                .value = value};
+    uint32_t slot;
+
+    if (pid == -1)
+        return kill_all(caller, &info);
+    if (pid <= 0)
+        return kill_group(caller, pid == 0 ? entries[caller].pgid : -pid, &info);
+    slot = table_find(pid);
+    return slot == NOBODY ? -ESRCH : kill_one(caller, slot, &info);
+}
