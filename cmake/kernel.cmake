@@ -22,6 +22,7 @@ set(EXO_KERNEL_SOURCES
   kernel/ipc/event.c
   kernel/ipc/pair.c
   kernel/ipc/wait.c
+  kernel/ipc/waitset.c
   kernel/irq/device.c
   kernel/mem/account.c
   kernel/mem/frame.c

@@ -53,6 +53,7 @@ exo_archive(libos_exo native_flags
   libos/exo/ipc.c
   libos/exo/log.c
   libos/exo/memory.c
+  libos/exo/options.c
   libos/exo/spawn.c
   libos/exo/start.c
   libos/exo/thread.c
@@ -62,7 +63,18 @@ exo_archive(libos_tiny native_flags
 )
 
 # The servers; init is the first file of the archive.
-exo_server(init servers/init/main.c)
+exo_server(init
+  servers/init/archive.c
+  servers/init/command.c
+  servers/init/main.c
+  servers/init/native.c
+  servers/init/passwd.c
+  servers/init/rights.c
+  servers/init/services.c
+  servers/init/session.c
+  servers/init/watch.c
+  libos/posix/handover.c
+)
 exo_server(proc servers/proc/main.c)
 exo_server(fs servers/fs/main.c)
 exo_server(tty servers/tty/main.c)

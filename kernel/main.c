@@ -7,6 +7,7 @@
 #include <hal/hal.h>
 #include <kernel/boot/init.h>
 #include <kernel/env/env.h>
+#include <kernel/ipc/waitset.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/space.h>
 #include <kernel/object.h>
@@ -32,6 +33,7 @@ int main(void)
     frame_init(boot);
     object_init();
     space_start();
+    waitset_start();
     slots_init(cap_count());
     struct account *root = account_root(frame_free_count(), UINT32_MAX);
 

@@ -6,6 +6,7 @@
 #include <kernel/ipc/endpoint.h>
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/pair.h>
+#include <kernel/ipc/waitset.h>
 #include <kernel/irq/device.h>
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
@@ -146,6 +147,7 @@ ADAPTER(endpoint_destroy, endpoint)
 ADAPTER(notification_destroy, notification)
 ADAPTER(pair_destroy, pair)
 ADAPTER(irq_destroy, irq)
+ADAPTER(waitset_destroy, waitset)
 static void nothing(void *o)
 {
     (void)o;
@@ -163,5 +165,6 @@ void object_init(void)
     kind_init(EXO_PAIR, sizeof(struct pair), pair_destroy_adapter);
     kind_init(EXO_IRQ, sizeof(struct irq), irq_destroy_adapter);
     kind_init(EXO_IOPORT, sizeof(struct ioport), nothing);
+    kind_init(EXO_WAITSET, sizeof(struct waitset), waitset_destroy_adapter);
     kind_init(EXO_PLATFORM, sizeof(struct object), nothing);
 }

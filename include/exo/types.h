@@ -43,6 +43,7 @@ enum exo_type {
     EXO_IRQ,          /* one interrupt line */
     EXO_IOPORT,       /* a range of I/O ports */
     EXO_PLATFORM,     /* the machine: makes irq and ioport capabilities, logs, powers off */
+    EXO_WAITSET,      /* words registered once, waited on in O(1) */
     EXO_TYPES
 };
 
@@ -137,6 +138,6 @@ struct exo_wait_word {
     uint32_t reserved;
 };
 static_assert(sizeof(struct exo_wait_word) == 16, "ABI: wait word");
-#define EXO_WAIT_WORDS 128u /* the most that one wait watches */
+#define EXO_WAIT_WORDS 96u /* the most that one wait watches */
 
 #endif

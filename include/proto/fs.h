@@ -45,7 +45,7 @@ struct fs_stat {
 };
 static_assert(sizeof(struct fs_stat) == 96, "ABI: fs_stat");
 
-enum fs_kind { FS_REGULAR, FS_DIRECTORY, FS_DEVICE, FS_FIFO, FS_SOCKET, FS_SYMLINK,
+enum fs_kind { FS_REGULAR, FS_DIRECTORY, FS_DEVICE, FS_FIFO, FS_SOCKET, FS_SYMBOLIC,
                FS_SYNTHETIC /* procfs files: read by FS_READ only */ };
 
 /* Device numbers that the LibOS serves by itself or takes to tty (Linux's numbers). */
@@ -88,19 +88,41 @@ enum fs_op {
 
     /* ---- with a file badge (fchmod, fchown, futimes: the calls above, on an empty path with
      * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
-    FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes */
+    FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes, w1 = size.
+                     FS_SYNTHETIC: offset 0 makes the text anew, other offsets read the same text */
     FS_WRITE,     /* w0: offset (UINT64_MAX: append); msg: data; reply w0 = bytes, w1 = new offset, w2 = new size*/
     FS_LEND,      /* w0: EXO_MAP_* wanted; reply 1 capability: the region with these rights; w1 = size */
     FS_FSTAT,     /* reply fs_stat */
     FS_FTRUNCATE, /* w0: size */
-    FS_FALLOCATE, /* w0: mode; w1: offset; w2: bytes */
-    FS_READDIR,   /* w0: position; reply msg: struct linux_dirent64 records that fit w1 bytes (<= 4096);
-                     w0 = bytes (0: end), w1 = position to go on with */
+    FS_FALLOCATE, /* w0: mode; w1: offset; w2: bytes <= FS_FALLOCATE_BYTES */
+    FS_READDIR,   /* w0: position; w1: room, 280 .. 4096 bytes; reply msg: struct linux_dirent64
+                     records; w0 = bytes (0: end), w1 = position to go on with */
     FS_FSYNC,
-    FS_LOCK,      /* w0: cmd (F_GETLK.., LOCK_*), w1: type, w2: start, w3: end (UINT64_MAX: eof);
-                     msg: int32 pid. -EAGAIN: try again when the state word changes */
-    FS_FIFO_END,  /* opened FIFO: 1 capability: the pipe's region is given (w0=1) or asked for (w0=0) */
+    FS_LOCK,      /* w0: F_GETLK, F_SETLK, F_SETLKW, F_OFD_*, or FS_FLOCK; w1: F_RDLCK, F_WRLCK,
+                     F_UNLCK; w2: first byte, w3: last byte (UINT64_MAX: eof); msg: int32 pid.
+                     A conflict is -EAGAIN, and for F_GETLK: w1 type (F_UNLCK: none), w2, w3 range,
+                     msg: int32 pid. Who wants to wait lends the file first, reads fs_state.locks,
+                     tries, and sleeps on that word, at most a second (the holder of a lock may
+                     have died, which the next try finds out) */
+    FS_FIFO_END,  /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
+                     Page 0 is struct fs_fifo, the others are the openers' */
 };
+
+#define FS_FLOCK 100u /* FS_LOCK's w0 for flock(2) */
+#define FS_FALLOCATE_BYTES (4u << 20) /* the most that one FS_FALLOCATE covers */
+
+/* Flags of FS_OPEN beyond Linux's. */
+#define FS_O_EXEC   (1ull << 32) /* for execve: X is asked instead of R; regular files only */
+#define FS_O_REOPEN (1ull << 33) /* an empty path opens `base` itself again (/proc/self/fd/N) */
+
+/* Page 0 of a FIFO's region. fs writes it; `change` grows, and is woken, with each open and close.
+ * A region lasts from the first open to the last close. */
+struct fs_fifo {
+    _Atomic uint32_t change;
+    _Atomic uint32_t readers, writers;               /* ends open now */
+    _Atomic uint32_t readers_opened, writers_opened; /* ever: what an open waits for */
+};
+#define FS_FIFO_PAGES 18u
 
 struct fs_statfs {
     uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;

@@ -15,23 +15,19 @@
 #define KERNEL_ENV_THREAD_H
 
 #include <hal/hal.h>
+#include <kernel/ipc/wait.h>
 #include <kernel/object.h>
 #include <kernel/sched/timer.h>
 
 struct env;
 struct endpoint;
 struct notification;
+struct waitset;
 
 enum thread_state { THREAD_NEW, THREAD_READY, THREAD_WAITING, THREAD_CALLING, THREAD_RECEIVING,
                     THREAD_DEAD };
 
-/* One watched word of a sleeping thread; in the bucket list of its physical place (wait.c). */
-struct wait_node {
-    struct wait_node *next, **link;
-    uint64_t place;
-    struct thread *thread;
-};
-#define WAIT_INLINE 4u
+#define WAIT_INLINE 3u
 
 struct thread {
     struct object object;
@@ -58,6 +54,7 @@ struct thread {
     struct wait_node nodes[WAIT_INLINE];
     struct wait_node *more_nodes; /* a frame of them, for long waits */
     uint32_t node_count;
+    struct waitset *set;          /* WAITING on a wait set instead */
 
     struct endpoint *endpoint;    /* CALLING and not yet served, RECEIVING: whose queue it is in */
     struct thread *queue_next, *queue_prev;

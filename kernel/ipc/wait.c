@@ -4,6 +4,7 @@
 #include <kernel/env/thread.h>
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/wait.h>
+#include <kernel/ipc/waitset.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/reclaim.h>
 #include <kernel/sched/sched.h>
@@ -24,11 +25,10 @@ static struct bucket *bucket_of(uint64_t place)
     return b;
 }
 
-static void node_add(struct wait_node *n, struct thread *t, uint64_t place)
+static void node_link(struct wait_node *n, uint64_t place)
 {
     struct bucket *b = bucket_of(place);
 
-    n->thread = t;
     n->place = place;
     n->next = 0;
     n->link = b->tail;
@@ -36,7 +36,21 @@ static void node_add(struct wait_node *n, struct thread *t, uint64_t place)
     b->tail = &n->next;
 }
 
-static void node_remove(struct wait_node *n)
+static void node_add(struct wait_node *n, struct thread *t, uint64_t place)
+{
+    n->thread = t;
+    n->entry = 0;
+    node_link(n, place);
+}
+
+void wait_node_add_set(struct wait_node *n, struct waitset_entry *entry, uint64_t place)
+{
+    n->thread = 0;
+    n->entry = entry;
+    node_link(n, place);
+}
+
+void wait_node_remove(struct wait_node *n)
 {
     struct bucket *b = bucket_of(n->place);
 
@@ -55,8 +69,10 @@ static struct wait_node *node_at(struct thread *t, uint32_t i)
 void wait_leave(struct thread *t)
 {
     for (uint32_t i = 0; i < t->node_count; i++) /* at most EXO_WAIT_WORDS */
-        node_remove(node_at(t, i));
+        wait_node_remove(node_at(t, i));
     t->node_count = 0;
+    if (t->set)
+        waitset_leave(t);
 }
 
 /* Which of its words a node stands for. */
@@ -77,10 +93,14 @@ uint32_t wait_wake(uint64_t place, uint32_t count)
         next = n->next;
         if (n->place != place)
             continue;
+        woken++;
+        if (n->entry) {
+            waitset_ready(n->entry);
+            continue;
+        }
         while (next && next->thread == n->thread) /* finishing takes all its nodes off */
             next = next->next;
         thread_finish(n->thread, (int64_t)node_index(n));
-        woken++;
     }
     return woken;
 }
@@ -189,14 +209,14 @@ int64_t sys_requeue(const void *from, uint32_t wake, const void *to, uint32_t mo
         return done;
     for (struct wait_node *n = bucket_of(from_place)->head, *next; n && move > 0; n = next) {
         next = n->next;
-        if (n->place != from_place)
+        if (n->place != from_place || n->entry)
             continue;
-        node_remove(n);
+        wait_node_remove(n);
         node_add(n, n->thread, to_place);
         move--;
         done++;
     }
     return done;
 }
-static_assert(EXO_WAIT_WORDS <= WAIT_INLINE + EXO_PAGE_SIZE / sizeof(struct wait_node),
+static_assert(EXO_WAIT_WORDS - WAIT_INLINE <= EXO_PAGE_SIZE / sizeof(struct wait_node),
               "a frame holds the nodes of the longest wait");

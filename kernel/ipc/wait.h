@@ -12,6 +12,19 @@
 #include <stdint.h>
 
 struct thread;
+struct waitset_entry;
+
+/** One watched word, of a sleeping thread or of a wait set; in the bucket list of its place. */
+struct wait_node {
+    struct wait_node *next, **link;
+    uint64_t place;
+    struct thread *thread;      /* whose sleep it is, or 0: */
+    struct waitset_entry *entry;
+};
+
+/** Puts a wait set's node at a place; takes any node out. */
+void wait_node_add_set(struct wait_node *n, struct waitset_entry *entry, uint64_t place);
+void wait_node_remove(struct wait_node *n);
 
 /** Takes a WAITING thread off all its words. */
 void wait_leave(struct thread *t);

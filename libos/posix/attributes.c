@@ -382,62 +382,62 @@ static int64_t exists_but(int64_t exists, int64_t answer)
     return exists < 0 ? exists : answer;
 }
 
-DEFINE_CALL4(getxattr, user, name, value, bytes)
+DEFINE_CALL1(getxattr, user)
 {
     return exists_but(path_exists(user, 0), -ENODATA);
 }
 
-DEFINE_CALL4(lgetxattr, user, name, value, bytes)
+DEFINE_CALL1(lgetxattr, user)
 {
     return exists_but(path_exists(user, AT_SYMLINK_NOFOLLOW), -ENODATA);
 }
 
-DEFINE_CALL4(fgetxattr, fd, name, value, bytes)
+DEFINE_CALL1(fgetxattr, fd)
 {
     return fd_file(fd) ? -ENODATA : -EBADF;
 }
 
-DEFINE_CALL5(setxattr, user, name, value, bytes, flags)
+DEFINE_CALL1(setxattr, user)
 {
     return exists_but(path_exists(user, 0), -EOPNOTSUPP);
 }
 
-DEFINE_CALL5(lsetxattr, user, name, value, bytes, flags)
+DEFINE_CALL1(lsetxattr, user)
 {
     return exists_but(path_exists(user, AT_SYMLINK_NOFOLLOW), -EOPNOTSUPP);
 }
 
-DEFINE_CALL5(fsetxattr, fd, name, value, bytes, flags)
+DEFINE_CALL1(fsetxattr, fd)
 {
     return fd_file(fd) ? -EOPNOTSUPP : -EBADF;
 }
 
-DEFINE_CALL3(listxattr, user, list, bytes)
+DEFINE_CALL1(listxattr, user)
 {
     return path_exists(user, 0);
 }
 
-DEFINE_CALL3(llistxattr, user, list, bytes)
+DEFINE_CALL1(llistxattr, user)
 {
     return path_exists(user, AT_SYMLINK_NOFOLLOW);
 }
 
-DEFINE_CALL3(flistxattr, fd, list, bytes)
+DEFINE_CALL1(flistxattr, fd)
 {
     return fd_file(fd) ? 0 : -EBADF;
 }
 
-DEFINE_CALL2(removexattr, user, name)
+DEFINE_CALL1(removexattr, user)
 {
     return exists_but(path_exists(user, 0), -ENODATA);
 }
 
-DEFINE_CALL2(lremovexattr, user, name)
+DEFINE_CALL1(lremovexattr, user)
 {
     return exists_but(path_exists(user, AT_SYMLINK_NOFOLLOW), -ENODATA);
 }
 
-DEFINE_CALL2(fremovexattr, fd, name)
+DEFINE_CALL1(fremovexattr, fd)
 {
     return fd_file(fd) ? -ENODATA : -EBADF;
 }

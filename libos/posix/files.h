@@ -161,7 +161,7 @@ int64_t path_open(struct path *path, uint32_t flags, uint32_t mode, struct file 
 
 /* ---- kinds of file, for open.c ----------------------------------------------------------------- */
 
-extern const struct file_ops regular_ops, synthetic_ops, directory_ops, path_ops;
+extern const struct file_ops regular_ops, synthetic_ops, directory_ops, path_ops, tty_ops;
 
 /* The operations for a device, or 0: it is tty's or nobody's. */
 const struct file_ops *device_ops(uint64_t rdev, uint32_t *kind);
@@ -174,12 +174,5 @@ int64_t file_load(struct file *f, void *to, uint64_t bytes, uint64_t offset);
 
 /* Stores a struct stat at a program address (arch/MACHINE/linux_stat.h). */
 int64_t stat_store(uint64_t user, const struct fs_stat *from);
-
-static inline uint64_t file_size_now(struct file *f)
-{
-    struct fs_stat stat;
-
-    return file_stat(f, &stat) < 0 ? 0 : stat.size;
-}
 
 #endif

@@ -242,6 +242,7 @@ DEFINE_CALL4(fadvise64, fd, offset, bytes, advice)
 {
     struct file *f = fd_file(fd);
 
+    (void)offset, (void)bytes;
     if (!f || (file_flags(f) & O_PATH))
         return -EBADF;
     if (!f->ops->seek && f->kind != FS_DIRECTORY)
@@ -249,7 +250,7 @@ DEFINE_CALL4(fadvise64, fd, offset, bytes, advice)
     return (uint32_t)advice > 5 ? -EINVAL : 0; /* contents are in memory: there is nothing to do */
 }
 
-DEFINE_CALL3(readahead, fd, offset, bytes)
+DEFINE_CALL1(readahead, fd)
 {
     struct file *f = fd_file(fd);
 

@@ -154,7 +154,8 @@ static bool known_kind(uint32_t mode)
 }
 
 /* Makes room for a new entry. @return 1 if what is there stays and only changes attributes. */
-static int64_t replace(struct inode *dir, const char *name, size_t length, uint32_t mode)
+static int64_t replace(struct reader *r, struct inode *dir, const char *name, size_t length,
+                       uint32_t mode)
 {
     struct entry *old = tree_find(dir, name, length);
 
@@ -166,6 +167,7 @@ static int64_t replace(struct inode *dir, const char *name, size_t length, uint3
         if (old->inode->dir.count)
             return -ENOTEMPTY;
     }
+    r->dir = 0; /* it may be the one that goes */
     tree_remove(old);
     return 0;
 }
@@ -214,7 +216,7 @@ static int64_t add_entry(struct reader *r, const struct cpio_entry *e)
     length = strlen(name);
     if (length == 0 || length > NAME_BYTES || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return -EINVAL;
-    status = replace(dir, name, length, e->mode);
+    status = replace(r, dir, name, length, e->mode);
     if (status == 0)
         return add_new(r, dir, name, length, e);
     if (status > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls that look at an inode or change what is written in it, by path or by number. */
 #include "servers/fs/fs.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/string.h>
 
@@ -203,7 +203,7 @@ int64_t fs_statfs(struct request *q)
         .flags = 0x20, /* ST_VALID */
     };
     if (out->type == TMPFS_MAGIC) {
-        seam_store_usage(&limit, &used);
+        port_store_usage(&limit, &used);
         limit += (heap_file_limit + PAGE - 1) / PAGE;
         used += (heap_file_bytes + PAGE - 1) / PAGE;
         out->blocks = limit;

@@ -12,7 +12,7 @@
  * state page says; it only writes it.
  */
 #include "servers/fs/fs.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -129,9 +129,9 @@ static void region_release(struct inode *inode)
 {
     struct contents *file = &inode->file;
 
-    if (seam_region_holders(file->region) == 1)
-        seam_region_punch(file->region, 0, REGION_PAGES);
-    seam_drop(file->region);
+    if (port_region_holders(file->region) == 1)
+        port_region_punch(file->region, 0, REGION_PAGES);
+    port_drop(file->region);
     region_delist(inode);
     runs_drop(&file->runs);
     file->region = 0;
@@ -144,11 +144,11 @@ static bool region_to_heap(struct inode *inode)
 {
     struct contents *file = &inode->file, copy = {0};
 
-    if (file->size > HEAP_FILE_BYTES || seam_region_holders(file->region) != 1)
+    if (file->size > HEAP_FILE_BYTES || port_region_holders(file->region) != 1)
         return false;
     if (heap_reserve(&copy, file->size) < 0)
         return false;
-    if (file->size && seam_region_read(file->region, PAGE, copy.bytes, file->size) < 0) {
+    if (file->size && port_region_read(file->region, PAGE, copy.bytes, file->size) < 0) {
         heap_release(&copy);
         return false;
     }
@@ -185,9 +185,9 @@ static int64_t region_fill(struct contents *file, exo_cap region)
     if (offset % PAGE == 0 && !file->shares_page) {
         /* What follows in the last page, headers of the next entries, was read at the start. */
         memset(file->bytes + file->size, 0, pages * PAGE - file->size);
-        return seam_region_adopt(region, 1, offset / PAGE, pages);
+        return port_region_adopt(region, 1, offset / PAGE, pages);
     }
-    return seam_region_write(region, PAGE, file->bytes, file->size);
+    return port_region_write(region, PAGE, file->bytes, file->size);
 }
 
 static void state_write(const struct contents *file, const struct inode *inode)
@@ -200,7 +200,7 @@ static void state_write(const struct contents *file, const struct inode *inode)
         .ctime_ns = inode->ctime,
     };
 
-    seam_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
+    port_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
 }
 
 int64_t data_region(struct inode *inode)
@@ -212,12 +212,12 @@ int64_t data_region(struct inode *inode)
         return 0;
     if (region_count >= REGIONS_MAX && !region_reclaim())
         return -ENFILE;
-    if ((region = seam_region_make(REGION_PAGES)) < 0)
+    if ((region = port_region_make(REGION_PAGES)) < 0)
         return region;
     if ((status = runs_add(&file->runs, 0, pages_of(file->size))) < 0 ||
         (status = region_fill(file, (exo_cap)region)) < 0) {
         runs_drop(&file->runs);
-        seam_drop((exo_cap)region);
+        port_drop((exo_cap)region);
         return status;
     }
     if (file->store == STORE_HEAP)
@@ -237,7 +237,7 @@ void data_touched(struct inode *inode)
     if (file->store != STORE_REGION || !file->lent)
         return;
     /* Now and then: is anybody still looking? */
-    if (file->sequence % 64 == 63 && seam_region_holders(file->region) == 1) {
+    if (file->sequence % 64 == 63 && port_region_holders(file->region) == 1) {
         file->lent = false;
         return;
     }
@@ -265,11 +265,11 @@ static int64_t region_clear_tail(struct contents *file)
     if (!file->lent_writable)
         return 0;
     if (rest && runs_have(&file->runs, file->size / PAGE)) {
-        status = seam_region_write(file->region, PAGE + file->size, zeros, rest);
+        status = port_region_write(file->region, PAGE + file->size, zeros, rest);
         if (status < 0)
             return status;
     }
-    return seam_region_punch(file->region, 1 + pages_of(file->size),
+    return port_region_punch(file->region, 1 + pages_of(file->size),
                              REGION_PAGES - 1 - pages_of(file->size));
 }
 
@@ -288,7 +288,7 @@ int64_t data_read(struct inode *inode, uint64_t offset, void *to, uint64_t bytes
         memcpy(to, file->bytes + offset, bytes);
         return (int64_t)bytes;
     }
-    status = seam_region_read(file->region, PAGE + offset, to, bytes);
+    status = port_region_read(file->region, PAGE + offset, to, bytes);
     return status < 0 ? status : (int64_t)bytes;
 }
 
@@ -311,7 +311,7 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
             return status;
         if (offset > file->size && (status = region_clear_tail(file)) < 0)
             return status;
-        status = seam_region_write(file->region, PAGE + offset, from, bytes);
+        status = port_region_write(file->region, PAGE + offset, from, bytes);
         if (status < 0)
             return status;
         if ((status = runs_add(&file->runs, offset / PAGE, pages_of(end))) < 0)
@@ -329,13 +329,13 @@ static int64_t region_shrink(struct inode *inode, uint64_t size)
     uint64_t pages = pages_of(size), rest = pages * PAGE - size;
     int64_t status;
 
-    if (size == 0 && seam_region_holders(file->region) == 1) {
+    if (size == 0 && port_region_holders(file->region) == 1) {
         region_release(inode);
         file->size = 0;
         return 0;
     }
     if (rest && runs_have(&file->runs, size / PAGE)) {
-        status = seam_region_write(file->region, PAGE + size, zeros, rest);
+        status = port_region_write(file->region, PAGE + size, zeros, rest);
         if (status < 0)
             return status;
     }
@@ -344,7 +344,7 @@ static int64_t region_shrink(struct inode *inode, uint64_t size)
     /* Readers learn the new size before the pages go. */
     file->size = size;
     state_write(file, inode);
-    return seam_region_punch(file->region, 1 + pages, REGION_PAGES - 1 - pages);
+    return port_region_punch(file->region, 1 + pages, REGION_PAGES - 1 - pages);
 }
 
 static int64_t region_resize(struct inode *inode, uint64_t size)
@@ -396,8 +396,8 @@ static int64_t region_materialize(struct contents *file, uint64_t page)
 
     if (runs_have(&file->runs, page))
         return 0;
-    if ((status = seam_region_read(file->region, offset, &byte, 1)) < 0 ||
-        (status = seam_region_write(file->region, offset, &byte, 1)) < 0)
+    if ((status = port_region_read(file->region, offset, &byte, 1)) < 0 ||
+        (status = port_region_write(file->region, offset, &byte, 1)) < 0)
         return status;
     return runs_add(&file->runs, page, page + 1);
 }
@@ -443,12 +443,12 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
     last = end == file->size ? pages_of(end) : end / PAGE;
     if (offset % PAGE && runs_have(&file->runs, offset / PAGE)) {
         piece = first * PAGE < end ? first * PAGE - offset : end - offset;
-        status = seam_region_write(file->region, PAGE + offset, zeros, piece);
+        status = port_region_write(file->region, PAGE + offset, zeros, piece);
         if (status < 0)
             return status;
     }
     if (last >= first && end > last * PAGE && end / PAGE >= first && runs_have(&file->runs, last)) {
-        status = seam_region_write(file->region, PAGE + last * PAGE, zeros, end - last * PAGE);
+        status = port_region_write(file->region, PAGE + last * PAGE, zeros, end - last * PAGE);
         if (status < 0)
             return status;
     }
@@ -456,7 +456,7 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
         return 0;
     if ((status = runs_cut(&file->runs, first, last)) < 0)
         return status;
-    return seam_region_punch(file->region, 1 + first, last - first);
+    return port_region_punch(file->region, 1 + first, last - first);
 }
 
 void data_drop(struct inode *inode)

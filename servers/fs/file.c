@@ -12,7 +12,7 @@
  */
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/chacha.h>
 #include <lib/heap.h>
@@ -55,13 +55,13 @@ static int64_t file_fresh(struct open_file **made)
         return -ENFILE;
     if (!(file = pool_take(&file_pool)))
         return -ENOMEM;
-    if ((handle = seam_file_handle(files_made + 1)) < 0) {
+    if ((handle = port_file_handle(files_made + 1)) < 0) {
         pool_give(&file_pool, file);
         return handle;
     }
     *file = (struct open_file){.id = ++files_made, .handle = (exo_cap)handle};
     files[file->id] = file;
-    id_of_slot[seam_slot(file->handle) % EXO_CAP_SLOTS] = (uint16_t)file->id;
+    id_of_slot[port_slot(file->handle) % EXO_CAP_SLOTS] = (uint16_t)file->id;
     *made = file;
     return 0;
 }
@@ -112,7 +112,7 @@ static void file_close(struct open_file *file)
 
 void file_childless(exo_cap handle)
 {
-    uint32_t id = id_of_slot[seam_slot(handle) % EXO_CAP_SLOTS];
+    uint32_t id = id_of_slot[port_slot(handle) % EXO_CAP_SLOTS];
     struct open_file *file = files[id];
 
     if (file && file->number && file->handle == handle)
@@ -155,7 +155,7 @@ static int64_t open_checks(const struct caller *who, const struct inode *inode, 
         return -ENOTDIR;
     if (flags & O_PATH)
         return 0;
-    if (kind == FS_SYMLINK)
+    if (kind == FS_SYMBOLIC)
         return -ELOOP;
     if (kind == FS_DIRECTORY && (flags_write(flags) || (flags & (O_CREAT | O_TRUNC))))
         return -EISDIR;
@@ -355,7 +355,7 @@ int64_t file_read(struct request *q)
     case FS_DEVICE:
     case FS_FIFO:
     case FS_SOCKET:
-    case FS_SYMLINK:
+    case FS_SYMBOLIC:
     default: return -EINVAL;
     }
     if (status > 0)
@@ -408,7 +408,7 @@ int64_t file_lend(struct request *q)
         rights |= EXO_R_EXEC;
     if ((status = data_lend(inode, q->w[0] & EXO_MAP_WRITE)) < 0)
         return status;
-    if ((status = seam_region_loan(inode->file.region, rights)) < 0)
+    if ((status = port_region_loan(inode->file.region, rights)) < 0)
         return status;
     if (!(file->flags & O_NOATIME))
         inode_accessed(inode);

@@ -6,7 +6,7 @@
  * inode stays good for the length of a request. Beyond it, an inode lives as long as it has a name
  * (nlink) or a user (refs): an open file, or a directory below it.
  *
- * All calls into the kernel are behind seam.h; everything else is plain C that the unit tests run
+ * All calls into the kernel are behind port.h; everything else is plain C that the unit tests run
  * on the host. Results are >= 0 or a negative Linux errno.
  */
 #ifndef FS_H
@@ -97,6 +97,7 @@ struct contents {
     bool lent;               /* somebody may be looking at the state page */
     bool lent_writable;      /* a holder may have written anywhere in the region */
     bool shares_page;        /* archive: its last page holds another file's data too */
+    bool lock_waiters;       /* somebody sleeps until a lock is given up */
     struct inode *next, *prev; /* of those that have a region */
 };
 
@@ -140,6 +141,7 @@ extern uint64_t inode_count, inode_limit;
 
 /* A new inode without a name. @return 0 if there are too many, or no memory. */
 struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume volume);
+/* Another, for procfs: it is gone when the request ends, unless it was opened. */
 struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, uint64_t ino);
 void inode_hold(struct inode *inode);
 void inode_release(struct inode *inode);  /* gives a reference back */

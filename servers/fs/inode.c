@@ -8,7 +8,7 @@
  */
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -34,7 +34,7 @@ struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume 
     inode->uid = uid;
     inode->gid = gid;
     inode->volume = (uint8_t)volume;
-    inode->atime = inode->mtime = inode->ctime = inode->btime = seam_now();
+    inode->atime = inode->mtime = inode->ctime = inode->btime = port_now();
     if (S_ISDIR(mode)) {
         inode->nlink = 1; /* its own "." */
         inode->dir.next_position = 2;
@@ -57,7 +57,7 @@ struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, ui
     inode->nlink = 1;
     inode->volume = VOLUME_PROC;
     inode->transient = inode->listed = true;
-    inode->atime = inode->mtime = inode->ctime = seam_now();
+    inode->atime = inode->mtime = inode->ctime = port_now();
     inode->next_transient = transients;
     transients = inode;
     return inode;
@@ -72,11 +72,11 @@ static void inode_free(struct inode *inode)
         switch (inode_kind(inode)) {
         case FS_REGULAR: data_drop(inode); break;
         case FS_DIRECTORY: up = inode->transient ? 0 : inode->dir.up; break;
-        case FS_SYMLINK: heap_free(inode->link.target); break;
+        case FS_SYMBOLIC: heap_free(inode->link.target); break;
         case FS_FIFO: fifo_drop(inode); break;
         case FS_SOCKET:
             if (inode->listener)
-                seam_drop(inode->listener);
+                port_drop(inode->listener);
             break;
         case FS_DEVICE:
         case FS_SYNTHETIC: break;
@@ -120,7 +120,7 @@ enum fs_kind inode_kind(const struct inode *inode)
 {
     switch (inode->mode & S_IFMT) {
     case S_IFDIR: return FS_DIRECTORY;
-    case S_IFLNK: return FS_SYMLINK;
+    case S_IFLNK: return FS_SYMBOLIC;
     case S_IFREG: return inode->transient ? FS_SYNTHETIC : FS_REGULAR;
     case S_IFIFO: return FS_FIFO;
     case S_IFSOCK: return FS_SOCKET;
@@ -150,7 +150,7 @@ void inode_stat(const struct inode *inode, struct fs_stat *out)
         out->blocks = data_pages(inode) * (PAGE / 512);
         break;
     case FS_DIRECTORY: out->size = inode->transient ? 0 : (inode->dir.count + 2) * 20ull; break;
-    case FS_SYMLINK: out->size = inode->transient ? 0 : inode->link.length; break;
+    case FS_SYMBOLIC: out->size = inode->transient ? 0 : inode->link.length; break;
     case FS_DEVICE:
     case FS_FIFO:
     case FS_SOCKET:
@@ -160,12 +160,12 @@ void inode_stat(const struct inode *inode, struct fs_stat *out)
 
 void inode_changed(struct inode *inode)
 {
-    inode->ctime = seam_now();
+    inode->ctime = port_now();
 }
 
 void inode_modified(struct inode *inode)
 {
-    inode->mtime = inode->ctime = seam_now();
+    inode->mtime = inode->ctime = port_now();
 }
 
 /* An access time is renewed when it is older than the last change, or a day old. */
@@ -174,13 +174,13 @@ void inode_accessed(struct inode *inode)
     uint64_t now;
 
     if (inode->atime > inode->mtime && inode->atime > inode->ctime) {
-        now = seam_now();
+        now = port_now();
         if (now - inode->atime < DAY_NS)
             return;
         inode->atime = now;
         return;
     }
-    inode->atime = seam_now();
+    inode->atime = port_now();
 }
 
 int64_t inode_set_target(struct inode *inode, const char *target, size_t bytes)

@@ -6,7 +6,7 @@
  * order of the checks is Linux's, because programs look at the error that comes first.
  */
 #include "servers/fs/fs.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/heap.h>
 

@@ -12,7 +12,7 @@
  */
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -195,7 +195,7 @@ void tree_remove(struct entry *entry)
         inode->nlink--; /* its "." */
     }
     inode->nlink--;
-    inode->ctime = seam_now();
+    inode->ctime = port_now();
     entry_drop_name(entry);
     pool_give(&entries, entry);
     inode_unused(inode);

@@ -6,7 +6,7 @@
  * see on Linux. All but procfs are kept by the same code; nothing is ever mounted over another.
  */
 #include "servers/fs/fs.h"
-#include "servers/fs/seam.h"
+#include "servers/fs/port.h"
 
 #include <exo/view.h>
 #include <lib/format.h>
@@ -110,7 +110,7 @@ static int64_t make_sys(void)
     static const char *const files[] = {"/sys/devices/system/cpu/online",
                                         "/sys/devices/system/cpu/possible",
                                         "/sys/devices/system/cpu/present"};
-    uint32_t cpus = seam_view()->cpus;
+    uint32_t cpus = port_view()->cpus;
     char text[32];
     size_t i;
 

@@ -19,7 +19,7 @@
 #include <lib/linux/signal.h>
 #include <lib/string.h>
 
-#define SHARED_VA    0x0000200000000000u /* page 0 of slot s's proc_shared: + s pages */
+#define SHARED_VA    0x0000300000000000u /* page 0 of slot s's proc_shared: + s pages */
 #define SHARED_PAGES (PROC_SHARED_BYTES / EXO_PAGE_SIZE)
 
 enum { GIVEN = PROC_CAP_SHARED - PROC_CAP_PROC + 1 }; /* capabilities that a process gets */
@@ -307,7 +307,10 @@ int64_t port_death(uint32_t slot)
 
 exo_time port_now(void)
 {
-    return clock_now();
+    const struct exo_view *view = exo_view();
+    uint64_t ticks = __builtin_readcyclecounter() - view->tick_base;
+
+    return (exo_time)((unsigned __int128)ticks * view->tick_mult >> view->tick_shift);
 }
 
 void port_notify_init(void)

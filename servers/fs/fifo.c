@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FIFOs and the names of AF_UNIX sockets: places where processes meet.
+ *
+ * fs does not move their data. Whoever opens a FIFO gets the same region, and the openers run their
+ * pipe in it; fs counts the open ends, which it learns of like of every open file, and publishes
+ * the counts in the region's first page. A bound socket's inode keeps the region that its listener
+ * gave, and gives it to who connects.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/port.h"
+
+#include <lib/heap.h>
+
+#define FIFOS_MAX 256u /* open ones: each takes a mapping of fs */
+
+struct fifo {
+    exo_cap region;
+    struct fs_fifo *page; /* mapped; written, never believed */
+    uint32_t change, readers, writers, readers_opened, writers_opened;
+};
+
+static uint32_t fifos;
+
+static void fifo_publish(struct fifo *fifo)
+{
+    struct fs_fifo *page = fifo->page;
+
+    page->readers = fifo->readers;
+    page->writers = fifo->writers;
+    page->readers_opened = fifo->readers_opened;
+    page->writers_opened = fifo->writers_opened;
+    page->change = ++fifo->change;
+    port_wake((const void *)&page->change);
+}
+
+static struct fifo *fifo_make(void)
+{
+    struct fifo *fifo = fifos < FIFOS_MAX ? heap_alloc(sizeof(*fifo)) : 0;
+    int64_t region;
+
+    if (!fifo)
+        return 0;
+    *fifo = (struct fifo){0};
+    if ((region = port_region_make(FS_FIFO_PAGES)) < 0) {
+        heap_free(fifo);
+        return 0;
+    }
+    fifo->region = (exo_cap)region;
+    fifo->page = port_region_map(fifo->region, 0);
+    if (!fifo->page) {
+        port_drop(fifo->region);
+        heap_free(fifo);
+        return 0;
+    }
+    fifos++;
+    return fifo;
+}
+
+void fifo_drop(struct inode *inode)
+{
+    struct fifo *fifo = inode->fifo;
+
+    if (!fifo)
+        return;
+    port_unmap(fifo->page);
+    port_drop(fifo->region);
+    heap_free(fifo);
+    fifos--;
+    inode->fifo = 0;
+}
+
+static bool reads(const struct open_file *file)
+{
+    return (file->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool writes(const struct open_file *file)
+{
+    return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+int64_t fifo_opened(struct open_file *file)
+{
+    struct inode *inode = file->inode;
+
+    if (!inode->fifo && !(inode->fifo = fifo_make()))
+        return -ENFILE;
+    inode->fifo->readers += reads(file);
+    inode->fifo->readers_opened += reads(file);
+    inode->fifo->writers += writes(file);
+    inode->fifo->writers_opened += writes(file);
+    fifo_publish(inode->fifo);
+    return 0;
+}
+
+void fifo_closed(struct open_file *file)
+{
+    struct fifo *fifo = file->inode->fifo;
+
+    if (!fifo || (file->flags & O_PATH))
+        return;
+    fifo->readers -= reads(file);
+    fifo->writers -= writes(file);
+    fifo_publish(fifo);
+    if (fifo->readers == 0 && fifo->writers == 0)
+        fifo_drop(file->inode);
+}
+
+int64_t file_fifo(struct request *q)
+{
+    struct inode *inode = q->file->inode;
+    int64_t loan;
+
+    if (inode_kind(inode) != FS_FIFO || !inode->fifo || (q->file->flags & O_PATH))
+        return -EINVAL;
+    loan = port_region_loan(inode->fifo->region, EXO_R_READ | EXO_R_WRITE | EXO_R_GRANT);
+    if (loan < 0)
+        return loan;
+    q->give = (exo_cap)loan;
+    q->give_mode = EXO_SEND_MOVE;
+    return 0;
+}
+
+/* ---- AF_UNIX ---- */
+
+int64_t fs_socket_bind(struct request *q)
+{
+    struct inode *base, *made;
+    struct walk walk;
+    int64_t status;
+
+    if (!q->got || q->w[1] & ~07777ull)
+        return -EINVAL;
+    if ((status = request_base(q->w[0], &base)) < 0 ||
+        (status = path_walk(&walk, &q->who, base, q->msg, q->bytes, WALK_PARENT)) < 0)
+        return status;
+    if (!walk.dir || walk.inode)
+        return -EADDRINUSE;
+    if (walk.slash)
+        return -ENOENT;
+    if ((status = name_create(&walk, &q->who, S_IFSOCK | (uint32_t)q->w[1], &made)) < 0)
+        return status;
+    made->listener = q->got;
+    q->got = 0;
+    return 0;
+}
+
+int64_t fs_socket_connect(struct request *q)
+{
+    struct inode *inode;
+    int64_t status = path_find(&inode, q, q->w[0], q->msg, q->bytes, WALK_FOLLOW);
+
+    if (status < 0)
+        return status;
+    if (!S_ISSOCK(inode->mode))
+        return -ECONNREFUSED;
+    if ((status = caller_may(&q->who, inode, W_OK)) < 0)
+        return status;
+    if (!inode->listener)
+        return -ECONNREFUSED;
+    q->give = inode->listener;
+    q->give_mode = EXO_SEND_COPY;
+    return 0;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file server: starting, and its loop.
+ *
+ * One message after another: a call is served and answered by the same step that waits for the
+ * next. Events come the same way. Nothing here waits for anybody but proc, which never calls fs.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/port.h"
+
+#include <exo.h>
+#include <lib/heap.h>
+#include <libos/exo/log.h>
+#include <libos/exo/start.h>
+
+/* Answers q; the message that comes next is in *m. */
+static int64_t reply_and_wait(struct exo_message *m, const struct request *q)
+{
+    struct exo_utcb *utcb = exo_utcb();
+    unsigned i;
+
+    m->tag = EXO_TAG(0, q->reply_bytes, q->give != 0);
+    if (q->give)
+        utcb->send[0] = (struct exo_send){q->give, q->give_mode};
+    for (i = 0; i < 4; i++)
+        m->w[i] = q->r[i];
+    return exo_reply_wait(EXO_SRV_ENDPOINT, m);
+}
+
+static void serve_message(struct exo_message *m, struct request *q)
+{
+    struct exo_utcb *utcb = exo_utcb();
+    uint64_t tag = m->tag;
+    unsigned i;
+
+    *q = (struct request){
+        .msg = (const char *)utcb->msg,
+        .bytes = EXO_TAG_BYTES(tag),
+        .reply = (char *)utcb->msg,
+        .got = EXO_TAG_CAPS(tag) ? utcb->received[0] : 0,
+    };
+    for (i = 0; i < 4; i++)
+        q->w[i] = m->w[i];
+    request_serve(q, utcb->badge, EXO_TAG_LABEL(tag));
+    if (q->got)
+        port_drop(q->got);
+    port_request_done();
+}
+
+static void serve_events(uint32_t bits)
+{
+    int64_t handle;
+
+    if (!(bits & EXO_EVENT_CHILDLESS))
+        return;
+    while ((handle = exo_next_childless()) > 0)
+        file_childless((exo_cap)handle);
+}
+
+_Noreturn static void serve(void)
+{
+    struct exo_message m = {.tag = EXO_NO_REPLY};
+    struct request q;
+    int64_t tag;
+
+    exo_utcb()->recv_caps = 1;
+    tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
+    for (;;) {
+        if (tag < 0) {
+            /* The answer could not be sent as it was (a capability that is gone): say so. */
+            log_line("reply failed: %s", exo_error_text(tag));
+            m = (struct exo_message){.tag = EXO_TAG(0, 0, 0), .w = {(uint64_t)-EIO}};
+            tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
+            if (tag < 0) {
+                m.tag = EXO_NO_REPLY;
+                tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
+            }
+        } else if (EXO_TAG_LABEL(m.tag) == EXO_LABEL_EVENT) {
+            serve_events((uint32_t)m.w[0]);
+            m.tag = EXO_NO_REPLY;
+            tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
+        } else {
+            serve_message(&m, &q);
+            tag = reply_and_wait(&m, &q);
+        }
+    }
+}
+
+/* The root directory and the machinery below it. */
+static int64_t make_tree(uint64_t frames)
+{
+    uint64_t seed[6];
+    size_t i;
+
+    for (i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+        exo_entropy(&seed[i]);
+    files_init((const uint8_t *)seed);
+    tree_init(frames / 8, &seed[4]);
+    inode_limit = frames / 2 + 4096;
+    heap_file_limit = frames / 8 * PAGE;
+    tree_root = inode_make(S_IFDIR | 0755, 0, 0, VOLUME_ROOT);
+    if (!tree_root)
+        return -ENOMEM;
+    tree_root->nlink++;
+    tree_root->mount_root = true;
+    tree_root->dir.up = tree_root;
+    return 0;
+}
+
+int main(void)
+{
+    uint64_t frames = exo_view()->frames_total, archive_bytes;
+    uint8_t *archive;
+    int64_t entries;
+
+    if (make_tree(frames) < 0 || port_start(&archive, &archive_bytes) < 0) {
+        log_line("cannot start: no memory, or a capability is missing");
+        return 1;
+    }
+    entries = archive_read(archive, archive_bytes);
+    if (entries < 0)
+        log_line("the boot archive is damaged; using what could be read");
+    if (volumes_make() < 0) {
+        log_line("no memory for the root file system");
+        return 1;
+    }
+    log_line("%lld entries in the boot archive", (long long)entries);
+    serve();
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The native calls of fs, and what it maps:
+ *
+ *     200000000000  the boot archive, read-write
+ *     210000000000  proc's table, read-only
+ *     220000000000  windows: one page each, for state pages and FIFOs
+ */
+#include "servers/fs/port.h"
+
+#include "servers/fs/fs.h"
+
+#include <exo.h>
+
+#define ARCHIVE_VA   0x0000200000000000u
+#define TABLE_VA     0x0000210000000000u
+#define WINDOWS_VA   0x0000220000000000u
+#define WINDOWS      320u
+#define COPY_BYTES   65536u /* the most that one call copies */
+#define INSERT_PAGES 512u
+#define PUNCH_ROUNDS 65536u
+
+static exo_cap store_account; /* pays for the contents of files */
+static uint64_t windows_used[(WINDOWS + 63) / 64];
+
+/* What the native errors mean to the caller of a file system. */
+static int64_t to_errno(int64_t status)
+{
+    switch (status) {
+    case EXO_ENOMEM: return -ENOSPC;
+    case EXO_ENOSLOT:
+    case EXO_EOBJECTS: return -ENFILE;
+    case EXO_EINVAL: return -EINVAL;
+    default: return status < 0 ? -EIO : status;
+    }
+}
+
+/* ---- starting ---- */
+
+/* Files may take half of the machine, and what came with the archive. */
+static void make_store_account(uint64_t archive_pages)
+{
+    uint64_t info[4] = {0}, frames = exo_view()->frames_total / 2 + archive_pages;
+    int64_t account;
+
+    if (exo_account_info(EXO_CAP_ACCOUNT, info) == 0 && info[0] - info[1] < frames * 5 / 4)
+        frames = (info[0] - info[1]) * 4 / 5;
+    account = exo_account_create(EXO_CAP_ACCOUNT, frames, 32768);
+    if (account < 0)
+        account = exo_account_create(EXO_CAP_ACCOUNT, frames, (info[2] - info[3]) / 2);
+    store_account = account < 0 ? EXO_CAP_ACCOUNT : (exo_cap)account;
+}
+
+int64_t port_start(uint8_t **archive, uint64_t *archive_bytes)
+{
+    struct exo_cap_info info;
+    uint64_t pages;
+    int64_t status;
+
+    if ((status = exo_cap_info(EXO_SRV_ARCHIVE, &info)) < 0)
+        return status;
+    pages = info.size / EXO_PAGE_SIZE;
+    status = exo_map(0, ARCHIVE_VA, pages, EXO_SRV_ARCHIVE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+    if (status < 0)
+        return status;
+    *archive = (uint8_t *)ARCHIVE_VA;
+    *archive_bytes = info.size;
+    make_store_account(pages);
+    status = exo_map(0, TABLE_VA, PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE,
+                     EXO_SRV_TABLE, 0, EXO_MAP_READ);
+    if (status < 0)
+        return status;
+    process_table = (const struct proc_entry *)TABLE_VA;
+    return 0;
+}
+
+/* ---- time ---- */
+
+uint64_t port_uptime(void)
+{
+    const struct exo_view *view = exo_view();
+    uint64_t ticks = __builtin_readcyclecounter() - view->tick_base;
+
+    return (uint64_t)((__uint128_t)ticks * view->tick_mult >> view->tick_shift);
+}
+
+uint64_t port_now(void)
+{
+    return exo_view()->epoch_ns + port_uptime();
+}
+
+const struct exo_view *port_view(void)
+{
+    return exo_view();
+}
+
+/* ---- regions ---- */
+
+int64_t port_region_make(uint64_t pages)
+{
+    return to_errno(exo_region_create(store_account, pages, 1));
+}
+
+int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes)
+{
+    const uint8_t *at = from;
+
+    while (bytes) {
+        uint64_t piece = bytes < COPY_BYTES ? bytes : COPY_BYTES;
+        int64_t status = exo_region_write(region, offset, at, piece);
+
+        if (status < 0)
+            return to_errno(status);
+        at += piece;
+        offset += piece;
+        bytes -= piece;
+    }
+    return 0;
+}
+
+int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t bytes)
+{
+    uint8_t *at = to;
+
+    while (bytes) {
+        uint64_t piece = bytes < COPY_BYTES ? bytes : COPY_BYTES;
+        int64_t status = exo_region_read(region, offset, at, piece);
+
+        if (status < 0)
+            return to_errno(status);
+        at += piece;
+        offset += piece;
+        bytes -= piece;
+    }
+    return 0;
+}
+
+int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages)
+{
+    int64_t status = EXO_EAGAIN;
+    uint32_t round;
+
+    for (round = 0; pages && status == EXO_EAGAIN && round < PUNCH_ROUNDS; round++)
+        status = exo_region_punch(region, page, pages);
+    return pages ? to_errno(status) : 0;
+}
+
+int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages)
+{
+    while (pages) {
+        uint64_t piece = pages < INSERT_PAGES ? pages : INSERT_PAGES;
+        int64_t status = exo_region_insert(region, page, EXO_SRV_ARCHIVE, archive_page, piece);
+
+        if (status < 0)
+            return to_errno(status);
+        page += piece;
+        archive_page += piece;
+        pages -= piece;
+    }
+    return 0;
+}
+
+int64_t port_region_loan(exo_cap region, uint32_t rights)
+{
+    return to_errno(exo_cap_derive(region, rights, 0, 0, 0));
+}
+
+uint32_t port_region_holders(exo_cap region)
+{
+    struct exo_cap_info info;
+
+    return exo_cap_info(region, &info) < 0 ? UINT32_MAX : info.holders;
+}
+
+void *port_region_map(exo_cap region, uint64_t page)
+{
+    uint32_t window;
+
+    for (window = 0; window < WINDOWS; window++) {
+        uint64_t va = WINDOWS_VA + window * EXO_PAGE_SIZE;
+
+        if (windows_used[window / 64] >> window % 64 & 1)
+            continue;
+        if (exo_map(0, va, 1, region, page, EXO_MAP_READ | EXO_MAP_WRITE) < 0)
+            return 0;
+        windows_used[window / 64] |= 1ull << window % 64;
+        return (void *)va;
+    }
+    return 0;
+}
+
+void port_unmap(void *page)
+{
+    uint64_t window = ((uintptr_t)page - WINDOWS_VA) / EXO_PAGE_SIZE;
+
+    exo_unmap(0, (uintptr_t)page, 1);
+    windows_used[window / 64] &= ~(1ull << window % 64);
+}
+
+void port_wake(const void *word)
+{
+    exo_wake(word, UINT32_MAX);
+}
+
+/* ---- capabilities ---- */
+
+int64_t port_file_handle(uint32_t id)
+{
+    int64_t handle = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | id,
+                                    0, 0);
+
+    if (handle < 0)
+        return to_errno(handle);
+    exo_cap_flags((exo_cap)handle, EXO_CAP_LENDER);
+    return handle;
+}
+
+void port_drop(exo_cap cap)
+{
+    exo_cap_delete(cap, 0);
+}
+
+uint32_t port_slot(exo_cap cap)
+{
+    return EXO_SLOT(cap);
+}
+
+/* ---- what procfs and statfs tell ---- */
+
+void port_store_usage(uint64_t *limit, uint64_t *used)
+{
+    uint64_t info[4] = {0};
+
+    exo_account_info(store_account, info);
+    *limit = info[0];
+    *used = info[1];
+}
+
+/* The region of the process that was asked about last, until the request ends. */
+static exo_cap published;
+static uint32_t published_slot;
+
+static int64_t publish(uint32_t slot)
+{
+    struct exo_message m = {.tag = EXO_TAG(PROC_PUBLISHED, 0, 0), .w = {slot}};
+    int64_t tag;
+
+    if (published && published_slot == slot)
+        return 0;
+    port_request_done();
+    tag = exo_call(EXO_SRV_PROC, &m);
+    if (tag < 0 || (int64_t)m.w[0] < 0 || EXO_TAG_CAPS((uint64_t)tag) == 0)
+        return -ESRCH;
+    published = exo_utcb()->received[0];
+    published_slot = slot;
+    return published ? 0 : -ENFILE;
+}
+
+int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes)
+{
+    int64_t status = publish(slot);
+
+    return status < 0 ? status : port_region_read(published, offset, to, bytes);
+}
+
+void port_request_done(void)
+{
+    if (published)
+        exo_cap_delete(published, 0);
+    published = 0;
+}
+
+void port_process_counts(uint64_t *processes, uint64_t *forks)
+{
+    struct exo_message m = {.tag = EXO_TAG(PROC_STATS, 0, 0)};
+
+    *processes = *forks = 0;
+    if (exo_call(EXO_SRV_PROC, &m) >= 0 && (int64_t)m.w[0] >= 0) {
+        *processes = m.w[0];
+        *forks = m.w[1];
+    }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel, as fs needs it: everything that is more than computing. port.c makes the native calls;
+ * a unit test puts its own functions here. Results are >= 0 or a negative Linux errno.
+ */
+#ifndef FS_PORT_H
+#define FS_PORT_H
+
+#include <exo/types.h>
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t port_now(void);    /* nanoseconds since 1970 */
+uint64_t port_uptime(void); /* nanoseconds since the start */
+
+/* Maps what fs was given. */
+int64_t port_start(uint8_t **archive, uint64_t *archive_bytes);
+void port_request_done(void); /* lets go of what was kept for one request */
+
+/* ---- regions: what files are made of ---- */
+int64_t port_region_make(uint64_t pages);
+int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes);
+int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t bytes);
+int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages);
+/* Moves pages of the boot archive into a region. */
+int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages);
+/* A capability to give away: a child with these EXO_R_* rights. */
+int64_t port_region_loan(exo_cap region, uint32_t rights);
+/* How many capabilities to it there are; 1: nobody but fs. */
+uint32_t port_region_holders(exo_cap region);
+/* Maps one page of a region for fs itself, until port_unmap; 0: cannot. */
+void *port_region_map(exo_cap region, uint64_t page);
+void port_unmap(void *page);
+void port_wake(const void *word);
+
+/* ---- capabilities ---- */
+/* An endpoint for open file `id`, told of when its last holder is gone. */
+int64_t port_file_handle(uint32_t id);
+void port_drop(exo_cap cap);
+uint32_t port_slot(exo_cap cap);
+
+/* ---- what procfs and statfs tell ---- */
+/* Pages that files may take, and have taken. */
+void port_store_usage(uint64_t *limit, uint64_t *used);
+/* Reads `bytes` at `offset` of what process `slot` publishes (struct proc_shared). */
+int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);
+/* Running processes and all that ever were. */
+void port_process_counts(uint64_t *processes, uint64_t *forks);
+const struct exo_view *port_view(void);
+
+#endif
