@@ -59,7 +59,10 @@ exo_archive(libos_exo native_flags
   libos/exo/thread.c
 )
 exo_archive(libos_tiny native_flags
-  libos/tiny/tiny.c
+  libos/tiny/arch/${EXO_ARCH}/tiny.S
+  libos/tiny/pager.c
+  libos/tiny/threads.c
+  libos/tiny/twin.c
 )
 
 # The servers; init is the first file of the archive.
@@ -75,13 +78,121 @@ exo_server(init
   servers/init/watch.c
   libos/posix/handover.c
 )
-exo_server(proc servers/proc/main.c)
-exo_server(fs servers/fs/main.c)
-exo_server(tty servers/tty/main.c)
+exo_server(proc
+  servers/proc/credentials.c
+  servers/proc/jobs.c
+  servers/proc/life.c
+  servers/proc/main.c
+  servers/proc/port.c
+  servers/proc/request.c
+  servers/proc/signal.c
+  servers/proc/table.c
+  servers/proc/wait.c
+)
+exo_server(fs
+  servers/fs/archive.c
+  servers/fs/attr.c
+  servers/fs/caller.c
+  servers/fs/data.c
+  servers/fs/fifo.c
+  servers/fs/file.c
+  servers/fs/inode.c
+  servers/fs/lock.c
+  servers/fs/main.c
+  servers/fs/names.c
+  servers/fs/path.c
+  servers/fs/port.c
+  servers/fs/proc.c
+  servers/fs/proc_process.c
+  servers/fs/proc_system.c
+  servers/fs/readdir.c
+  servers/fs/request.c
+  servers/fs/runs.c
+  servers/fs/tree.c
+  servers/fs/volume.c
+)
+exo_server(tty
+  servers/tty/discipline.c
+  servers/tty/editing.c
+  servers/tty/ioctl.c
+  servers/tty/job.c
+  servers/tty/main.c
+  servers/tty/open.c
+  servers/tty/output.c
+  servers/tty/peers.c
+  servers/tty/serial.c
+  servers/tty/terminal.c
+)
 
 # The demonstrations of libos/tiny.
+exo_demo(tiny-bench libos/tiny/demo/bench.c)
+exo_demo(tiny-pair libos/tiny/demo/pair.c)
+exo_demo(tiny-threads libos/tiny/demo/threads.c)
 
 # The POSIX LibOS.
 exo_posix(
-  libos/posix/start.S
+  libos/posix/arguments.c
+  libos/posix/attend.c
+  libos/posix/attributes.c
+  libos/posix/claim.c
+  libos/posix/clone.c
+  libos/posix/device.c
+  libos/posix/directory.c
+  libos/posix/dispatch.c
+  libos/posix/epoll.c
+  libos/posix/event.c
+  libos/posix/exec.c
+  libos/posix/exit.c
+  libos/posix/fdtable.c
+  libos/posix/fifo.c
+  libos/posix/file.c
+  libos/posix/flock.c
+  libos/posix/fork.c
+  libos/posix/fsclient.c
+  libos/posix/futex.c
+  libos/posix/handover.c
+  libos/posix/identity.c
+  libos/posix/ioctl.c
+  libos/posix/limits.c
+  libos/posix/load.c
+  libos/posix/lock.c
+  libos/posix/memory.c
+  libos/posix/mmap.c
+  libos/posix/names.c
+  libos/posix/ofd.c
+  libos/posix/open.c
+  libos/posix/pipe.c
+  libos/posix/poll.c
+  libos/posix/process.c
+  libos/posix/publish.c
+  libos/posix/random.c
+  libos/posix/regular.c
+  libos/posix/remap.c
+  libos/posix/ring.c
+  libos/posix/robust.c
+  libos/posix/sigcalls.c
+  libos/posix/signal.c
+  libos/posix/socket.c
+  libos/posix/start.c
+  libos/posix/stream.c
+  libos/posix/system.c
+  libos/posix/thread.c
+  libos/posix/time.c
+  libos/posix/timer.c
+  libos/posix/tty.c
+  libos/posix/unix.c
+  libos/posix/usercopy.c
+  libos/posix/vector.c
+  libos/posix/vfork.c
+  libos/posix/vma.c
+  libos/posix/wait.c
+  libos/posix/wait4.c
+  libos/posix/window.c
+  libos/posix/arch/${EXO_ARCH}/archcalls.c
+  libos/posix/arch/${EXO_ARCH}/entry.S
+  libos/posix/arch/${EXO_ARCH}/fault.c
+  libos/posix/arch/${EXO_ARCH}/fpu.c
+  libos/posix/arch/${EXO_ARCH}/sigframe.c
+  libos/posix/arch/${EXO_ARCH}/usercopy.S
+  libos/posix/arch/${EXO_ARCH}/vdso.S
 )

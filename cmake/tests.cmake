@@ -20,6 +20,8 @@ exo_check(format ${CMAKE_SOURCE_DIR}/tools/check-format)
 exo_check(spdx ${CMAKE_SOURCE_DIR}/tools/check-spdx)
 exo_check(calls ${CMAKE_SOURCE_DIR}/tools/check-calls)
 exo_check(commit ${CMAKE_SOURCE_DIR}/tools/check-commit)
+exo_check(guides ${CMAKE_SOURCE_DIR}/tools/check-guides)
+set_tests_properties(check/guides PROPERTIES TIMEOUT 600 PROCESSORS 2)
 exo_check(guest-list ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --check-list)
 exo_check(image-twice ${CMAKE_SOURCE_DIR}/tools/check-image ${CMAKE_BINARY_DIR})
 

@@ -26,7 +26,6 @@
 #define EXO_SRV_TTY      EXO_WELL_KNOWN(8)  /* endpoint of tty (proc: with MINT) */
 #define EXO_SRV_TABLE    EXO_WELL_KNOWN(9)  /* region: proc's table (proc: read-write, others: read) */
 #define EXO_SRV_ARCHIVE  EXO_WELL_KNOWN(10) /* fs: frame extent of the boot archive, READ | WRITE */
-#define EXO_SRV_INIT     EXO_WELL_KNOWN(11) /* proc: init's notification, SIGNAL (proto/init.h) */
 #define EXO_SRV_DEVICE   12                 /* first slot of the device capabilities, in the order
                                                of the rights file; generation 1 */
 

@@ -13,8 +13,10 @@
  * copy from the mapping; writing is a call.
  *
  * Paths: in msg[], not NUL-terminated, length in the tag. Relative paths start at directory
- * `base`, a file number from struct fs_open_reply.number (0: the root).  A number is unguessable, so
- * it is proof that the directory was opened. The reply's w0 is >= 0 or a negative Linux errno.
+ * `base`, a file number from struct fs_open_reply.number (0: the root). A number is unguessable,
+ * so it is proof that the directory was opened. An absolute path starts at `base` too: it is then the
+ * caller's root, for this path and the links in it (after chroot; otherwise 0). FS_OPEN of an empty
+ * path opens `base` itself anew. The reply's w0 is >= 0 or a negative Linux errno.
  */
 #ifndef PROTO_FS_H
 #define PROTO_FS_H
@@ -32,7 +34,7 @@ struct fs_state {
     _Atomic uint64_t generation; /* changes at each truncation */
     _Atomic uint64_t sequence;   /* changes at each write */
     _Atomic uint64_t mtime_ns, ctime_ns;
-    _Atomic uint32_t locks;      /* changes, and is woken, when a lock is given up: FS_LOCK */
+    _Atomic uint32_t locks; /* changes, and is woken, when a lock is given up: FS_LOCK */
 };
 
 /* Linux's struct stat for the file types, but one layout on all machines; the LibOS converts. */
@@ -45,8 +47,15 @@ struct fs_stat {
 };
 static_assert(sizeof(struct fs_stat) == 96, "ABI: fs_stat");
 
-enum fs_kind { FS_REGULAR, FS_DIRECTORY, FS_DEVICE, FS_FIFO, FS_SOCKET, FS_SYMBOLIC,
-               FS_SYNTHETIC /* procfs files: read by FS_READ only */ };
+enum fs_kind {
+    FS_REGULAR,
+    FS_DIRECTORY,
+    FS_DEVICE,
+    FS_FIFO,
+    FS_SOCKET,
+    FS_SYMBOLIC,
+    FS_SYNTHETIC /* procfs files: read by FS_READ only */
+};
 
 /* Device numbers that the LibOS serves by itself or takes to tty (Linux's numbers). */
 #define FS_DEV(major, minor) ((uint64_t)(major) << 8 | (minor))
@@ -76,44 +85,47 @@ enum fs_op {
     FS_RENAME,   /* as LINK; w3: RENAME_NOREPLACE 1, EXCHANGE 2 */
     FS_CHMOD,    /* w0: base; w1: mode; w2: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH */
     FS_CHOWN,    /* w0: base; w1: uid | gid << 32 (0xffffffff: keep); w2: flags */
-    FS_UTIMES,   /* w0: base; w1: atime ns; w2: mtime ns (UINT64_MAX: now, UINT64_MAX-1: keep); w3: flags */
+    FS_UTIMES,   /* w0: base; w1: atime ns; w2: mtime ns (UINT64_MAX: now, UINT64_MAX-1: keep);
+                    w3: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH */
     FS_TRUNCATE, /* w0: base; w1: size */
-    FS_STATFS,   /* w0: base; reply struct fs_statfs */
+    FS_STATFS,   /* w0: base (an empty path: of the base itself); reply struct fs_statfs */
     FS_GETCWD,   /* w0: number of a directory; reply msg: its absolute path */
     FS_MOUNT,    /* reserved: -ENOSYS until there is something to mount */
     FS_UMOUNT,
     FS_SYNC,
-    FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region. Makes the socket inode. */
+    FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region (with GRANT).
+                          Makes the socket's inode; -EADDRINUSE if the name is taken */
     FS_SOCKET_CONNECT, /* w0: base; reply 1 capability: the listener's region */
 
     /* ---- with a file badge (fchmod, fchown, futimes: the calls above, on an empty path with
      * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
     FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes, w1 = size.
                      FS_SYNTHETIC: offset 0 makes the text anew, other offsets read the same text */
-    FS_WRITE,     /* w0: offset (UINT64_MAX: append); msg: data; reply w0 = bytes, w1 = new offset, w2 = new size*/
-    FS_LEND,      /* w0: EXO_MAP_* wanted; reply 1 capability: the region with these rights; w1 = size */
+    FS_WRITE,     /* w0: offset (UINT64_MAX: append); msg: data; reply w0 = bytes, w1 = new offset,
+                     w2 = new size */
+    FS_LEND,      /* w0: EXO_MAP_* wanted; reply 1 capability: the region with these rights (READ
+                     always, and GRANT), w1 = size. Absent pages of it fill with zeros */
     FS_FSTAT,     /* reply fs_stat */
     FS_FTRUNCATE, /* w0: size */
     FS_FALLOCATE, /* w0: mode; w1: offset; w2: bytes <= FS_FALLOCATE_BYTES */
     FS_READDIR,   /* w0: position; w1: room, 280 .. 4096 bytes; reply msg: struct linux_dirent64
                      records; w0 = bytes (0: end), w1 = position to go on with */
     FS_FSYNC,
-    FS_LOCK,      /* w0: F_GETLK, F_SETLK, F_SETLKW, F_OFD_*, or FS_FLOCK; w1: F_RDLCK, F_WRLCK,
+    FS_LOCK,     /* w0: F_GETLK, F_SETLK, F_SETLKW, F_OFD_*, or FS_FLOCK; w1: F_RDLCK, F_WRLCK,
                      F_UNLCK; w2: first byte, w3: last byte (UINT64_MAX: eof); msg: int32 pid.
                      A conflict is -EAGAIN, and for F_GETLK: w1 type (F_UNLCK: none), w2, w3 range,
                      msg: int32 pid. Who wants to wait lends the file first, reads fs_state.locks,
                      tries, and sleeps on that word, at most a second (the holder of a lock may
                      have died, which the next try finds out) */
-    FS_FIFO_END,  /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
+    FS_FIFO_END, /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
                      Page 0 is struct fs_fifo, the others are the openers' */
 };
 
-#define FS_FLOCK 100u /* FS_LOCK's w0 for flock(2) */
+#define FS_FLOCK           100u       /* FS_LOCK's w0 for flock(2) */
 #define FS_FALLOCATE_BYTES (4u << 20) /* the most that one FS_FALLOCATE covers */
 
-/* Flags of FS_OPEN beyond Linux's. */
-#define FS_O_EXEC   (1ull << 32) /* for execve: X is asked instead of R; regular files only */
-#define FS_O_REOPEN (1ull << 33) /* an empty path opens `base` itself again (/proc/self/fd/N) */
+/* A flag of FS_OPEN beyond Linux's. */
+#define FS_O_EXEC (1ull << 32) /* for execve: X is asked instead of R; regular files only */
 
 /* Page 0 of a FIFO's region. fs writes it; `change` grows, and is woken, with each open and close.
  * A region lasts from the first open to the last close. */

@@ -177,8 +177,10 @@ enum proc_op {
      * Reply: how many were reached, or -ESRCH. */
     PROC_SIGNAL_GROUP,
     /* tty server only: sets (w1: minor) or clears (w1: -1) the controlling terminal of session w0;
-     * w2: its foreground group, which gets SIGHUP when the leader ends. 1 capability, optional: a
-     * notification, told of such ends with PROC_EVENT_TTY. */
+     * w2: its foreground group, which gets SIGHUP when the leader ends (-EPERM: it is not in the
+     * session; -ESRCH: there is none). w3: not 0: clears it for the process in this slot only. A
+     * clearing that is a hang-up keeps w2: that group gets SIGHUP and SIGCONT when the leader ends.
+     * 1 capability, optional: a notification, told of such ends with PROC_EVENT_TTY. */
     PROC_SET_TTY,
     /* w0: pid (0: the caller), w1: nice or INT64_MIN to read. Reply: 20 - nice (1..40). */
     PROC_NICE,

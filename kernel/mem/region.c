@@ -93,14 +93,22 @@ pfn_t region_fill(struct region *r, uint64_t index)
     return ENTRY_FRAME(*at);
 }
 
-pfn_t source_frame(struct source *s, uint64_t index)
+pfn_t source_present(const struct source *s, uint64_t index)
 {
     if (index >= s->pages)
         return PFN_NONE;
     if (s->object.type == EXO_FRAME)
-        return ((struct extent *)s)->first + (pfn_t)index;
+        return ((const struct extent *)s)->first + (pfn_t)index;
+    return region_frame((const struct region *)s, index);
+}
+
+pfn_t source_frame(struct source *s, uint64_t index)
+{
     struct region *r = (struct region *)s;
-    return r->flags & REGION_ZERO_FILL ? region_fill(r, index) : region_frame(r, index);
+
+    if (s->object.type == EXO_REGION && r->flags & REGION_ZERO_FILL && index < s->pages)
+        return region_fill(r, index);
+    return source_present(s, index);
 }
 
 int64_t extent_create(struct account *account, pfn_t first, uint64_t pages, bool device,

@@ -45,7 +45,8 @@ struct extent {
 pfn_t region_frame(const struct region *r, uint64_t index);
 /** The frame at `index`; if there is none, a new zeroed one (when `fill`). PFN_NONE: no memory. */
 pfn_t region_fill(struct region *r, uint64_t index);
-/** Of either kind of source: the frame at `index`; fills zero-fill regions. */
+/** Of either kind of source: the frame at `index`, or PFN_NONE; the second fills zero-fill regions. */
+pfn_t source_present(const struct source *s, uint64_t index);
 pfn_t source_frame(struct source *s, uint64_t index);
 
 /** The kernel's own: an extent over RAM that frame_init claimed (the archive). */

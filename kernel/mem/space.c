@@ -280,21 +280,18 @@ static enum space_fault copy_page(struct space *s, hal_pte_t *e, pfn_t from, con
 
 /* Enters what the source has around the fault, within one leaf table: a program that touches one
  * page of a file is likely to touch the next. Never writable for a private mapping. */
-static void fault_around(struct space *s, const struct vma *v, uint64_t va, hal_pte_t *e,
-                         uint32_t rights)
+static void fault_around(const struct vma *v, uint64_t va, hal_pte_t *e, uint32_t rights)
 {
     uint64_t first = va & ~((uint64_t)FAULT_AROUND * EXO_PAGE_SIZE - 1);
     uint64_t last = first + FAULT_AROUND * EXO_PAGE_SIZE;
 
-    (void)s;
     first = first < v->start ? v->start : first;
     last = last > v->end ? v->end : last;
     e -= (va - first) >> EXO_PAGE_SHIFT;
     for (uint64_t at = first; at < last; at += EXO_PAGE_SIZE, e++) {
         if (hal_pte_present(*e))
             continue;
-        pfn_t f = region_frame((struct region *)v->source,
-                               v->index + ((at - v->start) >> EXO_PAGE_SHIFT));
+        pfn_t f = source_present(v->source, v->index + ((at - v->start) >> EXO_PAGE_SHIFT));
         if (f != PFN_NONE)
             *e = hal_pte_make(f, rights, 0, false);
     }
@@ -318,10 +315,11 @@ static enum space_fault enter_page(struct space *s, const struct vma *v, uint64_
     if (v->flags & EXO_MAP_PRIVATE && access == EXO_MAP_WRITE)
         return copy_page(s, e, f, v);
     uint32_t rights = v->flags & EXO_MAP_PRIVATE ? v->rights & ~EXO_MAP_WRITE : v->rights;
-    bool extent = v->source->object.type == EXO_FRAME;
-    *e = hal_pte_make(f, rights, 0, extent && ((struct extent *)v->source)->device);
-    if (!extent)
-        fault_around(s, v, va, e, rights);
+    bool device =
+        v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
+    *e = hal_pte_make(f, rights, 0, device);
+    if (!device)
+        fault_around(v, va, e, rights);
     return SPACE_SERVED;
 }
 

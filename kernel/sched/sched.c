@@ -244,7 +244,7 @@ static void pick(void)
     load(next);
 }
 
-void sched_leave(void)
+void sched_settle(void)
 {
     struct cpu_state *cpu = this_cpu();
 

@@ -38,8 +38,16 @@ void sched_unready(struct thread *t);
 /** Runs `t` (READY, in no queue) at once in place of the current thread, which has stopped or is in
  *  a queue already, unless somebody more important waits. */
 void sched_direct(struct thread *t);
-/** The last step of every kernel entry: picks if need be, delivers pending events. */
-void sched_leave(void);
+/** Picks another thread and delivers pending events, as far as either is due. */
+void sched_settle(void);
+/** The last step of every kernel entry: mostly there is nothing to settle. */
+static inline void sched_leave(void)
+{
+    const struct cpu_state *cpu = this_cpu();
+
+    if (cpu->reschedule || cpu->current->check_events)
+        sched_settle();
+}
 /** Charges the current thread for the time since the last charge. */
 void sched_charge(void);
 /** The first timer may have become earlier. */

@@ -90,6 +90,5 @@ void kernel_call(unsigned number, struct hal_context *context)
     cpu->entries++;
     if (result != SYS_DONE)
         hal_context_result(context, result);
-    if (cpu->reschedule || cpu->current->check_events)
-        sched_leave();
+    sched_leave();
 }

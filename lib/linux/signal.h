@@ -40,7 +40,7 @@
 #define SIGRTMAX  64
 
 /* Bit of a signal in a set. */
-#define SIGNAL_BIT(signo) ((uint64_t)1 << ((signo) - 1))
+#define SIGNAL_BIT(signo) ((uint64_t)1 << ((signo)-1))
 
 /* Handlers that are none. */
 #define SIG_DFL 0u
@@ -78,20 +78,20 @@
 #define SI_ASYNCIO (-4)
 #define SI_TKILL   (-6)
 
-#define ILL_ILLOPN   2
-#define FPE_INTDIV   1
-#define FPE_INTOVF   2
-#define FPE_FLTDIV   3
-#define FPE_FLTOVF   4
-#define FPE_FLTUND   5
-#define FPE_FLTRES   6
-#define FPE_FLTINV   7
-#define SEGV_MAPERR  1
-#define SEGV_ACCERR  2
-#define BUS_ADRALN   1
-#define BUS_ADRERR   2
-#define TRAP_BRKPT   1
-#define TRAP_TRACE   2
+#define ILL_ILLOPN    2
+#define FPE_INTDIV    1
+#define FPE_INTOVF    2
+#define FPE_FLTDIV    3
+#define FPE_FLTOVF    4
+#define FPE_FLTUND    5
+#define FPE_FLTRES    6
+#define FPE_FLTINV    7
+#define SEGV_MAPERR   1
+#define SEGV_ACCERR   2
+#define BUS_ADRALN    1
+#define BUS_ADRERR    2
+#define TRAP_BRKPT    1
+#define TRAP_TRACE    2
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_DUMPED    3
@@ -100,11 +100,11 @@
 #define CLD_CONTINUED 6
 
 /* A wait status (wait4's). */
-#define STATUS_EXITED(code)    (((uint32_t)(code) & 0xffu) << 8)
-#define STATUS_KILLED(signo)   ((uint32_t)(signo) & 0x7fu)
-#define STATUS_STOPPED(signo)  ((uint32_t)(signo) << 8 | 0x7fu)
-#define STATUS_CONTINUED       0xffffu
-#define STATUS_DUMPED          0x80u
+#define STATUS_EXITED(code)   (((uint32_t)(code)&0xffu) << 8)
+#define STATUS_KILLED(signo)  ((uint32_t)(signo)&0x7fu)
+#define STATUS_STOPPED(signo) ((uint32_t)(signo) << 8 | 0x7fu)
+#define STATUS_CONTINUED      0xffffu
+#define STATUS_DUMPED         0x80u
 
 /* Options of wait4 and waitid. */
 #define WNOHANG    0x00000001u

@@ -17,14 +17,14 @@
 #define S_ISGID  0002000
 #define S_ISVTX  0001000
 
-#define S_ISTYPE(mode, type) (((mode) & S_IFMT) == (type))
-#define S_ISREG(mode)  S_ISTYPE(mode, S_IFREG)
-#define S_ISDIR(mode)  S_ISTYPE(mode, S_IFDIR)
-#define S_ISCHR(mode)  S_ISTYPE(mode, S_IFCHR)
-#define S_ISBLK(mode)  S_ISTYPE(mode, S_IFBLK)
-#define S_ISFIFO(mode) S_ISTYPE(mode, S_IFIFO)
-#define S_ISLNK(mode)  S_ISTYPE(mode, S_IFLNK)
-#define S_ISSOCK(mode) S_ISTYPE(mode, S_IFSOCK)
+#define S_ISTYPE(mode, type) (((mode)&S_IFMT) == (type))
+#define S_ISREG(mode)        S_ISTYPE(mode, S_IFREG)
+#define S_ISDIR(mode)        S_ISTYPE(mode, S_IFDIR)
+#define S_ISCHR(mode)        S_ISTYPE(mode, S_IFCHR)
+#define S_ISBLK(mode)        S_ISTYPE(mode, S_IFBLK)
+#define S_ISFIFO(mode)       S_ISTYPE(mode, S_IFIFO)
+#define S_ISLNK(mode)        S_ISTYPE(mode, S_IFLNK)
+#define S_ISSOCK(mode)       S_ISTYPE(mode, S_IFSOCK)
 
 /* Bits of access(2). */
 #define F_OK 0

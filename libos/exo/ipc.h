@@ -25,12 +25,6 @@ static inline int64_t ipc_call(exo_cap endpoint, struct exo_message *m)
     return tag < 0 ? tag : (int64_t)m->w[0];
 }
 
-/** Puts a capability into place `index` of the next message; the tag must count it. */
-static inline void ipc_send(unsigned index, exo_cap cap, enum exo_send_mode mode)
-{
-    exo_utcb()->send[index] = (struct exo_send){cap, mode};
-}
-
 /** Takes the pending event bits, waiting for some until `deadline`; 0 at the deadline. */
 uint32_t event_wait(exo_time deadline);
 

@@ -51,10 +51,11 @@ int64_t thread_run(const struct thread_plan *plan)
     if (pages > STACK_MOST)
         return EXO_EINVAL;
     memcpy(args.words, &exo_utcb()->libos[SPAWN_WORD_NAME], SPAWN_NAME_BYTES);
-    result = exo_map(0, top - pages * EXO_PAGE_SIZE, pages, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+    result =
+        exo_map(plan->env, top - pages * EXO_PAGE_SIZE, pages, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE);
     if (result != EXO_OK)
         return result;
-    thread = exo_thread_create(0, &args);
+    thread = exo_thread_create(plan->env, &args);
     if (thread < 0)
         return thread;
     result = exo_thread_resume((exo_cap)thread);

@@ -11,6 +11,7 @@ struct thread_plan {
     uint64_t argument;
     uint32_t priority;
     uint32_t stack_pages;
+    exo_cap env; /* whose; 0: the caller's. It must have the same text */
     uint64_t upcall_pc, nested_pc, foreign_pc; /* see struct exo_thread_args */
 };
 

@@ -9,7 +9,6 @@
  */
 #include "calls.h"
 #include "core.h"
-#include "handover.h"
 
 #include <lib/format.h>
 
@@ -49,33 +48,15 @@ static void call_settle(struct exo_context *c, uint64_t *number, bool handled, u
 
 /* ---- default actions ----------------------------------------------------------------------------- */
 
-/* No process of the group has a parent in another group of the session: nobody could continue it. */
-static bool group_is_orphaned(const struct proc_entry *me)
-{
-    const struct proc_entry *table = process_table();
-
-    for (uint32_t i = 0; i < PROC_MAX; i++) {
-        const struct proc_entry *e = &table[i];
-
-        if (e->state == PROC_FREE || e->state == PROC_ZOMBIE || e->pgid != me->pgid)
-            continue;
-        const struct proc_entry *parent = process_find(e->ppid);
-        if (parent && parent->pgid != e->pgid && parent->sid == e->sid)
-            return false;
-    }
-    return true;
-}
-
-static void default_action(struct process *p, int32_t signo)
+/* `continues`: proc's count of SIGCONTs before the signal was taken. */
+static void default_action(int32_t signo, uint64_t continues)
 {
     struct exo_message m = {0};
 
     if (!(SIGNALS_STOP & SIGNAL_BIT(signo)))
         process_exit(STATUS_KILLED(signo));
-    if (signo != SIGSTOP && group_is_orphaned(p->entry))
-        return;
-    image_unlock(); /* others may run while we are stopped, for a moment */
-    proc_call(&m, PROC_STOP, STATUS_STOPPED(signo), 0, 0, 0);
+    image_unlock();
+    proc_call(&m, PROC_STOP, STATUS_STOPPED(signo), continues, 0, 0);
     image_lock();
 }
 
@@ -130,14 +111,19 @@ static void signals_deliver(struct exo_context *c, struct thread *t, uint64_t *n
     struct process *p = t->process;
     struct proc_siginfo info;
 
-    while (signal_take(t, ~t->sigmask, &info)) {
+    for (;;) {
+        uint64_t continues = atomic_load(&p->shared->continues);
+
+        signal_collect(p);
+        if (!signal_take(t, ~t->sigmask, &info))
+            break;
         const struct sigaction_record *a = &p->actions[info.signo];
 
         if (a->handler == SIG_IGN)
             continue;
         if (a->handler == SIG_DFL) {
             if (!(SIGNALS_DEFAULT_IGNORED & SIGNAL_BIT(info.signo)))
-                default_action(p, info.signo);
+                default_action(info.signo, continues);
             continue;
         }
         call_settle(c, number, true, a->flags);
@@ -195,14 +181,13 @@ static void fault_of_page(const struct exo_upcall_frame *f, struct fault *out)
     *out = (struct fault){.signo = SIGSEGV, .code = SEGV_MAPERR, .address = f->address,
                           .trap = MACHINE_PAGE_FAULT, .error = f->error};
     image_lock();
-    const struct vma *v = vma_find(f->address);
-    if (v && (v->rights & f->code) != f->code) {
-        out->code = SEGV_ACCERR;
-    } else if (v && v->file) {
+    if (f->code & EXO_FAULT_NO_MEMORY)
+        process_exit(STATUS_KILLED(SIGKILL)); /* as Linux's out-of-memory killer */
+    if (f->code & EXO_FAULT_ABSENT) {
         out->signo = SIGBUS; /* beyond the end of the file */
         out->code = BUS_ADRERR;
-    } else if (v) {
-        process_exit(STATUS_KILLED(SIGKILL)); /* allowed, but there is no memory */
+    } else if (vma_find(f->address)) {
+        out->code = SEGV_ACCERR;
     }
     image_unlock();
 }

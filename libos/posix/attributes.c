@@ -8,7 +8,7 @@
  */
 #include "files.h"
 
-#include <linux_stat.h>
+#include <linux_abi.h>
 
 #define NS_PER_S 1000000000u
 
@@ -226,13 +226,6 @@ DEFINE_CALL2(chmod, user, mode)
 DEFINE_CALL3(fchmodat, dirfd, user, mode)
 {
     return change_at(dirfd, user, 0, FS_CHMOD, mode & 07777, 0, 0);
-}
-
-DEFINE_CALL4(fchmodat2, dirfd, user, mode, flags)
-{
-    if ((uint32_t)flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-        return -EINVAL;
-    return change_at(dirfd, user, (uint32_t)flags, FS_CHMOD, mode & 07777, (uint32_t)flags, 0);
 }
 
 DEFINE_CALL2(fchmod, fd, mode)

@@ -17,8 +17,7 @@ uint32_t claim_own_name(void)
     return claim_name(p->slot, p->pid);
 }
 
-/* Is the process with this name still there? */
-static bool claim_holder_lives(uint32_t name)
+bool claim_holder_lives(uint32_t name)
 {
     const struct proc_entry *table = (const struct proc_entry *)PROC_TABLE_VA;
     uint32_t slot = (name & 0x1fffu) - 1;

@@ -15,6 +15,7 @@
 #define POSIX_CLAIM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CLAIM_WAITED 0x80000000u
@@ -25,6 +26,8 @@ static inline uint32_t claim_name(uint32_t slot, int32_t pid)
     return (slot + 1) | ((uint32_t)pid & 0x3ffffu) << 13;
 }
 
+/* Is the process with this name still there? */
+bool claim_holder_lives(uint32_t name);
 void claim_take_slowly(_Atomic uint32_t *word, uint32_t name);
 void claim_drop_slowly(_Atomic uint32_t *word);
 

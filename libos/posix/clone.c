@@ -29,7 +29,7 @@ static struct clone_state *clone_state_of(const struct thread *t)
     return (struct clone_state *)((uintptr_t)call_frame_of(t) - sizeof(struct clone_state));
 }
 
-void clone_prepare(struct thread *t, uint64_t stack)
+static void clone_prepare(struct thread *t)
 {
     struct thread *me = self();
     struct clone_state *s = clone_state_of(t);
@@ -41,7 +41,6 @@ void clone_prepare(struct thread *t, uint64_t stack)
     s->sets_tls = s->sets_tid = 0;
     t->sigmask = me->sigmask;
     memcpy(t->comm, me->comm, sizeof t->comm);
-    (void)stack;
 }
 
 /* First C code of the new thread. */
@@ -61,7 +60,7 @@ int64_t clone_make(struct thread *t, const struct fork *f)
     uint64_t tls = f->flags & CLONE_SETTLS ? f->tls : machine_tls();
     uint64_t user_sp = exo_utcb()->libos[POSIX_WORD_USER_SP];
 
-    clone_prepare(t, f->stack);
+    clone_prepare(t);
     if (f->flags & CLONE_CHILD_SETTID) {
         s->sets_tid = 1;
         s->child_tid = f->child_tid;

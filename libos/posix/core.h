@@ -14,11 +14,13 @@
 #ifndef POSIX_CORE_H
 #define POSIX_CORE_H
 
-#include "posix.h"
+#include "handover.h"
 #include "machine.h"
+#include "posix.h"
 
 #include <lib/linux/signal.h>
 #include <lib/string.h>
+#include <stdatomic.h>
 
 #define PAGE_UP(x)   (((uint64_t)(x) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
 #define PAGE_DOWN(x) ((uint64_t)(x) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
@@ -27,6 +29,8 @@
 
 #define USER_TOP POSIX_LIBOS_VA /* programs live below */
 
+/** memory.c: readies the heap. */
+int64_t memory_start(void);
 /** A native error as Linux would say it. */
 int64_t errno_of(int64_t native);
 
@@ -70,12 +74,13 @@ const struct proc_entry *process_find(int32_t pid);
 /* ---- thread.c ------------------------------------------------------------------------------------ */
 
 #define THREADS 1024u
+static_assert(sizeof(struct thread) <= THREAD_BYTES, "room at the stack's upper end");
 
 static inline struct thread *thread_at(uint32_t index)
 {
     uint64_t top = POSIX_STACKS_VA + (uint64_t)index * POSIX_STRIDE + POSIX_STACK_BYTES;
 
-    return (struct thread *)((top - sizeof(struct thread)) & ~(uint64_t)63);
+    return (struct thread *)(top - THREAD_BYTES);
 }
 /** A free place, with its stack mapped and struct thread zeroed; 0: none, or no memory. */
 struct thread *thread_new(void);
@@ -83,6 +88,8 @@ struct thread *thread_new(void);
 int64_t thread_make(struct thread *t, exo_cap env, struct start *s, uint64_t tls);
 /** Gives a place back whose thread never ran. */
 void thread_discard(struct thread *t);
+/** The thread that came with a fresh environment. */
+void thread_start_first(struct thread *t);
 void thread_join(struct thread *t, struct process *p);
 /** Ends the calling thread, which is not its process's last. */
 _Noreturn void thread_end(void);
@@ -93,8 +100,7 @@ void threads_forget(struct thread *only);
 /** Makes a thread look at its signals. */
 void thread_attention(struct thread *t);
 
-/** Another thread of control on a copy of the program's registers (clone.c, vfork.c). */
-void clone_prepare(struct thread *t, uint64_t stack);
+/** First C code of a thread that clone or vfork made (clone.c). */
 void clone_started(void);
 
 /* ---- robust.c ------------------------------------------------------------------------------------ */
@@ -128,8 +134,9 @@ bool signals_serve(struct thread *t);
 void signal_forget(struct process *p, uint64_t set);
 /** A thread ends: what was for it alone is forgotten. */
 void signal_forget_thread(struct thread *t);
-/** Tells proc what need not be sent, after a change of masks or actions. */
+/** Tells proc what need not be sent: after a change of actions, and in a new process. */
 void signal_tell_ignored(struct process *p);
+void signal_tell(struct process *p);
 void signal_set_mask(struct thread *t, uint64_t mask);
 /** exec: handlers go, what is ignored stays. */
 void signal_exec(struct process *p);
@@ -148,6 +155,9 @@ static inline void attention(void)
 }
 _Noreturn void upcall_handle(uint64_t kind);
 _Noreturn void nested_handle(uint64_t kind);
+_Noreturn void start_process(void); /* start.c */
+/** After an exec: the handover block, if it is still there, is not needed any more. */
+void start_forget(void);
 
 /* ---- exit.c -------------------------------------------------------------------------------------- */
 
@@ -155,13 +165,14 @@ _Noreturn void nested_handle(uint64_t kind);
 _Noreturn void process_exit(uint32_t status);
 /** The same when the LibOS's own state cannot be trusted any more. */
 _Noreturn void process_abort(uint32_t status);
+/** A vfork context gives back what it holds, and its last thread ends; proc knows already. */
+_Noreturn void context_end(struct process *p);
 /** A vfork context leaves its address space: lets the parent go on. */
 void vfork_release(struct process *p);
 
-/* ---- exec.c, load.c, arguments.c ------------------------------------------------------------------ */
+/* ---- exec.c -------------------------------------------------------------------------------------- */
 
-struct exec;
-/** exec from LibOS memory, for start.c: only returns an errno. */
+/** exec with LibOS memory, for start.c: returns only an errno. */
 int64_t exec_program(const char *path, const char *const *argv, const char *const *envp);
 
 /* ---- vma.c --------------------------------------------------------------------------------------- */
@@ -192,12 +203,25 @@ bool vma_covers(uint64_t start, uint64_t end);
 uint64_t vma_place(uint64_t low, uint64_t top, uint64_t bytes);
 /** Empties the table, releasing the files. */
 void vma_clear(void);
-uint64_t vma_pages(void);
 #define VMA_BRK   0x80000000u /* struct vma.flags beside Linux's: the brk heap, the stack */
 #define VMA_STACK 0x40000000u
 
 /** Maps for LibOS-made parts of a program (load.c): registers it and makes it so. */
 int64_t map_anonymous(uint64_t start, uint64_t end, uint32_t rights, uint32_t flags);
+int64_t map_program(uint64_t start, uint64_t end, uint32_t rights, struct file *f, uint64_t offset);
+/** The kernel's part of mapping a file. */
+int64_t map_file(uint64_t start, uint64_t bytes, uint32_t rights, uint32_t flags, struct file *f,
+                 uint64_t offset);
+
+/* ---- time.c -------------------------------------------------------------------------------------- */
+
+/** The time of a Linux clock; false: there is no such clock. */
+bool time_clock(uint32_t clock, uint64_t *ns);
+/** An absolute time of a clock that one can sleep by, as a deadline. -EINVAL. */
+int64_t time_absolute(uint32_t clock, uint64_t ns, exo_time *deadline);
+/** struct timespec at a program address: -EFAULT, -EINVAL. */
+int64_t timespec_read(uint64_t from, uint64_t *ns);
+int64_t timespec_write(uint64_t to, uint64_t ns);
 
 /* ---- timer.c ------------------------------------------------------------------------------------- */
 
@@ -213,6 +237,14 @@ void timers_forget(struct process *p, bool exec);
 void publish_process(struct process *p);
 void publish_comm(struct process *p);
 
+/* ---- limits.c ------------------------------------------------------------------------------------ */
+
+enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
+       RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE,
+       RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMITS };
+
+void limits_start(struct process *p);
+
 /* ---- random.c ------------------------------------------------------------------------------------ */
 
 void random_forked(void);
@@ -224,6 +256,6 @@ struct linux_timespec {
 struct linux_timeval {
     int64_t seconds, microseconds;
 };
-#define NS_PER_S 1000000000u
+#define NS_PER_S 1000000000
 
 #endif

@@ -29,7 +29,7 @@ static int64_t random_read(struct file *f, uint64_t user, uint64_t bytes, uint64
     while (done < bytes) {
         uint64_t piece = bytes - done < CHUNK ? bytes - done : CHUNK;
 
-        random_bytes(chunk, piece);
+        random_fill(chunk, piece);
         if (user_write(user + done, chunk, piece) < 0)
             return done ? (int64_t)done : -EFAULT;
         done += piece;

@@ -73,7 +73,7 @@ static bool table_grow(struct process *p, uint32_t fd)
         return true;
     while (limit <= fd)
         limit *= 2;
-    table = heap_alloc(limit * sizeof *table);
+    table = heap_zeroed(limit, sizeof *table);
     if (!table)
         return false;
     if (p->fds)
@@ -133,6 +133,30 @@ int64_t fd_close(struct process *p, uint32_t fd)
     if (fd >= p->fd_limit || !p->fds[fd].file)
         return -EBADF;
     fd_clear(p, fd);
+    return 0;
+}
+
+int64_t fd_add_pair(struct file *files[2], uint64_t user, bool cloexec)
+{
+    int64_t first = fd_add(files[0], 0, cloexec), second;
+    uint32_t fds[2];
+
+    if (first < 0) {
+        file_put(files[1]);
+        return first;
+    }
+    second = fd_add(files[1], 0, cloexec);
+    if (second < 0) {
+        fd_close(current(), (uint32_t)first);
+        return second;
+    }
+    fds[0] = (uint32_t)first;
+    fds[1] = (uint32_t)second;
+    if (user_write(user, fds, sizeof fds) < 0) {
+        fd_close(current(), fds[0]);
+        fd_close(current(), fds[1]);
+        return -EFAULT;
+    }
     return 0;
 }
 
@@ -267,6 +291,17 @@ DEFINE_CALL3(fcntl, fd, command, argument)
 }
 
 /* ---- life of a process ------------------------------------------------------------------------- */
+
+void fds_start(struct process *p)
+{
+    p->fds = 0;
+    p->fd_limit = 0;
+    p->cwd = p->root = 0; /* fs's root */
+    p->cwd_path[0] = '/';
+    p->cwd_path[1] = 0;
+    if (ofd_start() < 0)
+        exo_env_destroy(0, -ENOMEM);
+}
 
 int64_t fds_share(struct process *to, struct process *from)
 {

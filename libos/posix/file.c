@@ -35,7 +35,7 @@ static struct file_slot *slot_of(const struct file *f)
 
 static bool chunk_add(void)
 {
-    struct file_chunk *chunk = heap_alloc(sizeof *chunk);
+    struct file_chunk *chunk = heap_zeroed(1, sizeof *chunk);
 
     if (!chunk)
         return false;

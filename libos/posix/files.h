@@ -17,9 +17,11 @@
 
 #include "posix.h"
 
+#include <lib/heap.h>
 #include <lib/linux/fcntl.h>
 #include <lib/linux/stat.h>
 #include <lib/string.h>
+#include <stdatomic.h>
 
 #define FILE_NAME_BYTES 56 /* as struct proc_shared.fds[].name */
 #define PATH_BYTES      4096u /* Linux's PATH_MAX: the longest path, its NUL included */
@@ -76,6 +78,10 @@ static inline uint32_t file_poll(struct file *f, uint32_t events, struct waiter 
 /* Sleeps until one of `events` may hold: 0, -ERESTARTSYS, -ETIMEDOUT. */
 int64_t file_wait(struct file *f, uint32_t events, exo_time deadline);
 
+/* waiter_sleep for a waiter to which many files have added words: one that is full sleeps only for a
+ * moment. 0 also then. */
+int64_t waiter_sleep_crowded(struct waiter *w);
+
 /* At the file's own offset if it has one, else at none; waits unless the file says not to. */
 int64_t file_read(struct file *f, uint64_t user, uint64_t bytes);
 int64_t file_write(struct file *f, uint64_t user, uint64_t bytes);
@@ -112,6 +118,9 @@ uint32_t claim_own_name(void);
  * The number, or -EMFILE, -ENOMEM. */
 int64_t fd_add(struct file *f, uint32_t from, bool cloexec);
 int64_t fd_close(struct process *p, uint32_t fd);
+/* Puts two files at free numbers and stores those at a program address; takes over the references,
+ * also if it fails. */
+int64_t fd_add_pair(struct file *files[2], uint64_t user, bool cloexec);
 
 /* ---- locks on files (flock.c) ------------------------------------------------------------------ */
 
@@ -169,10 +178,12 @@ bool tty_is_device(uint64_t rdev);
 /* Opens the terminal behind the device node: fills in ops and capabilities. */
 int64_t tty_open(struct file *f, uint64_t rdev, uint32_t flags);
 int64_t fifo_open(struct file *f, uint32_t flags);
+/* The state page of a regular file, 0 if fs does not lend it. */
+const struct fs_state *regular_state(struct file *f);
 /* Reads from a file of fs into LibOS memory. */
 int64_t file_load(struct file *f, void *to, uint64_t bytes, uint64_t offset);
 
-/* Stores a struct stat at a program address (arch/MACHINE/linux_stat.h). */
+/* Stores a struct stat at a program address (arch/MACHINE/linux_abi.h). */
 int64_t stat_store(uint64_t user, const struct fs_stat *from);
 
 #endif

@@ -91,7 +91,7 @@ static int64_t fork_register(struct fork *f, exo_cap env, exo_cap thread)
     struct exo_utcb *utcb = exo_utcb();
     struct exo_message m = {
         .tag = EXO_TAG(PROC_FORK, 0, 2),
-        .w = {PROC_CAP_PROC, PROC_SHARED_VA, 0, f->flags & CLONE_EXIT_SIGNAL},
+        .w = {PROC_CAP_PROC, context_shared_va(0), 0, f->flags & CLONE_EXIT_SIGNAL},
     };
 
     utcb->send[0] = (struct exo_send){env, EXO_SEND_COPY};
@@ -126,7 +126,7 @@ static int64_t fork_child(const struct fork *f)
     timers_forget(p, false);
     random_forked();
     fds_forked(p);
-    signal_tell_ignored(p);
+    signal_tell(p);
     if (f->flags & CLONE_SETTLS)
         machine_set_tls(f->tls);
     if (f->stack)

@@ -37,6 +37,8 @@ struct fork {
 int64_t fork_process(struct fork *f);
 int64_t vfork_process(struct fork *f);
 int64_t thread_clone(struct fork *f);
+/** Makes the kernel's thread for t, to continue from the caller's call with result 0. */
+int64_t clone_make(struct thread *t, const struct fork *f);
 
 /** An empty environment with one thread that will start at s. */
 int64_t env_make(struct start *s, exo_cap *env, exo_cap *thread);

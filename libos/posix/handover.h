@@ -24,7 +24,7 @@
 #define HANDOVER_SEARCH     0x10u /* argv[0] is looked up in PATH; not found: status 127, else 126 */
 #define HANDOVER_TRACE      0x20u /* unknown Linux calls are told on descriptor 2 */
 
-/* The block at POSIX_HANDOVER_VA of the new environment; read once, then unmapped. */
+/* The block: a region that the new process maps at POSIX_HANDOVER_VA, reads once and gives up. */
 struct handover {
     uint32_t magic;
     uint32_t flags;
@@ -38,6 +38,11 @@ struct handover {
 };
 #define HANDOVER_BYTES_MAX 65536u
 
+/* Where the region of the block is in the new environment's table, and room for struct thread at the
+ * upper end of its first stack. */
+#define HANDOVER_SLOT 10
+#define THREAD_BYTES  512u
+
 /* The priority at which POSIX threads run; servers' are above it. */
 #define POSIX_PRIORITY 8u
 
@@ -50,6 +55,8 @@ struct handover_plan {
     exo_cap table;         /* region: proc's table, READ | GRANT */
     uint32_t op;           /* PROC_BOOT (init), or PROC_FORK */
     uint32_t flags;        /* HANDOVER_* */
+    exo_cap notification;  /* PROC_BOOT: its third capability (SIGNAL | GRANT), 0: none ... */
+    uint32_t event_bits;   /* ... and its w3 */
     const char *cwd;       /* 0: "/" */
     const char *const *argv, *const *envp; /* each ends with 0 */
 };

@@ -224,18 +224,35 @@ DEFINE_CALL2(ftruncate, fd, size)
     return f->ops->truncate(f, size);
 }
 
+/* fs does it in pieces that it can answer soon. */
+static int64_t allocate_pieces(struct file *f, uint32_t mode, uint64_t offset, uint64_t bytes)
+{
+    int64_t result = 0;
+
+    while (result >= 0 && bytes > 0) {
+        uint64_t piece = bytes < FS_FALLOCATE_BYTES ? bytes : FS_FALLOCATE_BYTES;
+        struct exo_message m = {EXO_TAG(FS_FALLOCATE, 0, 0), {mode, offset, piece, 0}};
+
+        result = server_call(f->caps[0], &m);
+        offset += piece;
+        bytes -= piece;
+    }
+    return result < 0 ? result : 0;
+}
+
 DEFINE_CALL4(fallocate, fd, mode, offset, bytes)
 {
     struct file *f = fd_file(fd);
-    struct exo_message m = {EXO_TAG(FS_FALLOCATE, 0, 0), {(uint32_t)mode, offset, bytes, 0}};
 
     if (!f || !file_can_write(f))
         return -EBADF;
     if ((int64_t)offset < 0 || (int64_t)bytes <= 0)
         return -EINVAL;
+    if ((int64_t)(offset + bytes) < 0)
+        return -EFBIG;
     if (f->kind != FS_REGULAR)
         return f->ops->seek ? -ENODEV : -ESPIPE;
-    return server_call(f->caps[0], &m);
+    return allocate_pieces(f, (uint32_t)mode, offset, bytes);
 }
 
 DEFINE_CALL4(fadvise64, fd, offset, bytes, advice)

@@ -10,11 +10,11 @@
  * are recognised here, before fs is asked.
  */
 #include "files.h"
-#include "ring.h"
 
 #define OPEN_FLAGS                                                                                 \
     ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |        \
-                O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH))
+                O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |     \
+                O_TMPFILE))
 /* Which of them matter once the file is open. */
 #define KEPT_FLAGS                                                                                 \
     ((uint32_t)(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECTORY | O_NOFOLLOW |            \
@@ -236,8 +236,6 @@ static int64_t open_fd(uint64_t dirfd, uint64_t user, uint32_t flags, uint32_t m
     const char *prefix = current()->cwd_path;
     int64_t result;
 
-    if ((flags & O_TMPFILE & ~(uint32_t)O_DIRECTORY) != 0)
-        return -EOPNOTSUPP;
     if ((flags & ~OPEN_FLAGS) || (flags & O_ACCMODE) == O_ACCMODE)
         return -EINVAL;
     if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))

@@ -108,7 +108,8 @@ struct process {
     char cwd_path[512];
     uint64_t rlimits[16][2];
     struct timer *timers;        /* timer.c: ITIMER_REAL and timer_create's */
-    struct thread *timer_thread; /* whose kernel timer is set for them */
+    struct thread *timer_thread; /* whose kernel timer is set for them ... */
+    exo_time timer_deadline;     /* ... and to when */
     uint32_t dumpable, no_new_privs, parent_death_signal, personality;
     bool exiting;
 };
@@ -174,8 +175,8 @@ struct file_ops {
     /* After fork, in the child; and before a file's last close in this process. */
     void (*forked)(struct file *f);
     void (*release)(struct file *f);
-    /* At most 2 aligned words at units[]: as long as they keep their values, what `poll` said
-     * holds on. The number of them; 0 (or no function): nothing can be said (epoll.c). */
+    /* At most 2 aligned words at units[]: a file of which `poll` said that nothing holds stays so as
+     * long as they keep their values. Their number; 0, or no function: no telling (epoll.c). */
     uint32_t (*watch)(struct file *f, const _Atomic uint64_t **units);
 };
 
@@ -211,13 +212,16 @@ struct image {
     struct process *processes;   /* contexts, the oldest last */
     struct vma *vmas;            /* sorted array */
     uint32_t vma_count, vma_limit;
+    uint64_t pages;              /* in all of them */
     uint64_t brk_start, brk;
-    uint64_t stack_low;
+    uint64_t stack_low, mmap_top;
     uint64_t auxv[64];           /* as given to the program, for /proc */
     char exe[512];
     uint64_t argument_start, argument_end, environment_end; /* strings on the program's stack */
     uint32_t thread_count;       /* of all contexts */
-    bool trace;                  /* tell unknown calls on descriptor 2 */
+    const char *exec_path;       /* during exec */
+    bool trace;                  /* tell unknown calls on descriptor 2 ... */
+    bool trace_all;              /* ... in programs without EXO_TRACE=1, too */
     bool maps_stale;             /* publish.c */
 };
 

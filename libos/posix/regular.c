@@ -13,8 +13,10 @@
 #include "files.h"
 #include "window.h"
 
+#include <lib/linux/termios.h>
+
 /* struct file for these kinds: caps[0] the endpoint, caps[LENT_*] regions, state the window,
- * extra[0] reads made by message. */
+ * extra[0] reads made by message, extra[1] see flock.c. */
 enum { LENT_READ = 1, LENT_EXEC, LENT_WRITE };
 #define MESSAGE_READS 2u /* reads by message before a window is opened */
 
@@ -149,6 +151,13 @@ static struct window *regular_window(struct file *f)
     return f->state;
 }
 
+const struct fs_state *regular_state(struct file *f)
+{
+    struct window *w = f->state ? f->state : regular_window(f);
+
+    return w ? w->state : 0;
+}
+
 /* ---- regular files ----------------------------------------------------------------------------- */
 
 static int64_t read_by_window(struct file *f, struct window *w, uint64_t user, uint64_t bytes,
@@ -235,8 +244,7 @@ static int64_t regular_seek(struct file *f, int64_t offset, int whence)
     return target;
 }
 
-/* FIONREAD, and what cp and dpkg try. */
-#define FIONREAD      0x541bu
+/* What cp and dpkg try. */
 #define FICLONE       0x40049409u
 #define FS_IOC_FIEMAP 0xc020660bu
 

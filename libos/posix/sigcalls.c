@@ -38,7 +38,7 @@ DEFINE_CALL4(rt_sigaction, signo, action, old, set_bytes)
     if (!action)
         return 0;
     bool tell = a.handler <= SIG_IGN || record->handler <= SIG_IGN ||
-                ((a.flags ^ record->flags) & SA_NOCLDWAIT) != 0;
+                (signo == SIGCHLD && a.flags != record->flags);
     /* Unknown flags are dropped, as Linux does: programs read back what is supported. */
     *record = (struct sigaction_record){a.handler, a.flags & SA_KNOWN, a.restorer,
                                         a.mask & ~SIGNALS_NEVER_BLOCKED};

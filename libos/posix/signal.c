@@ -35,25 +35,6 @@ static bool is_blocked(const struct process *p, const struct thread *t, int32_t 
     return true;
 }
 
-/* Children that nobody will wait for: SIGCHLD is ignored, or SA_NOCLDWAIT is set. */
-static bool reaps_children(const struct process *p)
-{
-    const struct sigaction_record *a = &p->actions[SIGCHLD];
-
-    return a->handler == SIG_IGN || (a->flags & SA_NOCLDWAIT) != 0;
-}
-
-static void children_reap(struct process *p)
-{
-    for (;;) {
-        struct exo_message m = {0};
-
-        if (proc_call(&m, PROC_WAIT, UINT64_MAX, WEXITED, 0, 0) <= 0)
-            break;
-    }
-    (void)p;
-}
-
 static void note_add(struct process *p, struct thread *t, const struct proc_siginfo *info)
 {
     struct signal_note *note = queued < QUEUE_MAX ? heap_alloc(sizeof *note) : 0;
@@ -118,11 +99,8 @@ static bool signal_add(struct process *p, struct thread *t, const struct proc_si
         signal_forget(p, SIGNAL_BIT(SIGCONT));
     else if (info->signo == SIGCONT)
         signal_forget(p, SIGNALS_STOP);
-    if (is_ignored(p, info->signo) && !is_blocked(p, t, info->signo)) {
-        if (info->signo == SIGCHLD && reaps_children(p))
-            children_reap(p);
+    if (is_ignored(p, info->signo) && !is_blocked(p, t, info->signo))
         return false;
-    }
     if (info->signo < SIGRTMIN && (*set & bit) != 0)
         return true;
     *set |= bit;
@@ -249,9 +227,18 @@ void signal_tell_ignored(struct process *p)
         else if (p->actions[signo].handler != SIG_DFL)
             ignored &= ~SIGNAL_BIT(signo);
     }
-    if (reaps_children(p))
-        ignored &= ~SIGNAL_BIT(SIGCHLD);
     p->ignored = ignored;
+    signal_tell(p);
+}
+
+void signal_tell(struct process *p)
+{
+    const struct sigaction_record *child = &p->actions[SIGCHLD];
+    uint32_t flags = (child->handler == SIG_IGN ? PROC_CHILD_IGNORED : 0) |
+                     (child->flags & SA_NOCLDWAIT ? PROC_CHILD_NO_WAIT : 0) |
+                     (child->flags & SA_NOCLDSTOP ? PROC_CHILD_NO_STOP : 0);
+
+    atomic_store(&p->shared->child_flags, flags);
     signal_set_mask(self(), self()->sigmask);
 }
 

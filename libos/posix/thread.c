@@ -8,7 +8,6 @@
  * and the dead thread's capability is deleted then.
  */
 #include "core.h"
-#include "handover.h"
 
 extern const struct libos_header libos_header;
 
@@ -56,6 +55,15 @@ struct thread *thread_new(void)
     t->utcb = (struct exo_utcb *)(POSIX_UTCB_VA + (uint64_t)k * POSIX_STRIDE);
     t->altstack_flags = SS_DISABLE;
     return t;
+}
+
+/* The thread that came with the environment, at place 0. */
+void thread_start_first(struct thread *t)
+{
+    atomic_store(&busy[0], 1);
+    places = 1;
+    t->index = 0;
+    t->utcb = exo_utcb();
 }
 
 void thread_discard(struct thread *t)

@@ -6,24 +6,24 @@
  * words, which the server lends to everybody read-only in one page. Job control is the server's: it
  * sends SIGTTIN or SIGTTOU and answers -EINTR, and the call is tried again after the signal.
  *
- * Who reads in a mode without lines may have asked for time limits (VMIN, VTIME). The server only
- * knows tries, so those limits are kept here.
+ * A mode without lines may have time limits (VTIME). The server only knows tries: it says how long
+ * to wait, and is called again when that time is over.
  */
 #include "files.h"
 #include "window.h"
 
-#include <lib/format.h>
+#include <lib/linux/signal.h>
+#include <lib/linux/termios.h>
 
 /* struct file: caps[0] fs's endpoint of the node, caps[1] tty's endpoint of the open end, state its
- * struct tty_state, rdev the device, extra[0] the minor. */
-#define NODE  0
-#define END   1
-#define MINOR 0
-#define TTY_IO_BYTES 4096u
+ * struct tty_state, rdev the device, extra[0] the end's key. */
+#define NODE 0
+#define END  1
+#define KEY  0
 
-/* The page of state words: lent once to this environment, kept, and inherited by forks. */
+/* The page of state words: lent once to this environment, kept (with its capability), and inherited
+ * by forks. */
 static struct tty_state *states;
-static exo_cap states_cap;
 
 /* ---- devices ------------------------------------------------------------------------------------ */
 
@@ -54,7 +54,6 @@ static bool states_map(exo_cap page)
     if (!va || exo_map(0, va, 1, page, 0, EXO_MAP_READ | EXO_MAP_EAGER) < 0)
         return false;
     states = (struct tty_state *)va;
-    states_cap = page;
     return true;
 }
 
@@ -73,6 +72,21 @@ static uint64_t open_kind(uint64_t rdev, uint64_t *minor)
     return TTY_OPEN_MINOR;
 }
 
+/* Makes f the end that an answer of the form of TTY_OPEN tells of. */
+static int64_t tty_become(struct file *f, exo_cap caps[2], const struct exo_message *m)
+{
+    f->caps[END] = caps[0];
+    if (!states && (!caps[1] || !states_map(caps[1])))
+        return -ENOMEM;
+    if (!caps[0] || m->w[2] >= TTY_STATES)
+        return -EIO;
+    f->kind = FILE_TTY;
+    f->ops = &tty_ops;
+    f->extra[KEY] = m->w[3];
+    f->state = states + m->w[2];
+    return 0;
+}
+
 int64_t tty_open(struct file *f, uint64_t rdev, uint32_t flags)
 {
     exo_cap caps[2] = {0, 0};
@@ -80,19 +94,8 @@ int64_t tty_open(struct file *f, uint64_t rdev, uint32_t flags)
     struct exo_message m = {EXO_TAG(TTY_OPEN, 0, 0), {kind, minor, flags, 0}};
     int64_t result = server_call_caps(current()->tty, &m, caps, states ? 1 : 2);
 
-    if (result < 0)
-        return result;
-    f->caps[END] = caps[0];
-    if (!states && (!caps[1] || !states_map(caps[1])))
-        return -ENOMEM;
-    if (!caps[0] || m.w[2] >= EXO_PAGE_SIZE / sizeof(struct tty_state))
-        return -EIO;
-    f->kind = FILE_TTY;
-    f->ops = &tty_ops;
     f->rdev = rdev;
-    f->extra[MINOR] = m.w[1];
-    f->state = states + m.w[2];
-    return 0;
+    return result < 0 ? result : tty_become(f, caps, &m);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------------ */
@@ -120,6 +123,8 @@ static uint32_t tty_poll(struct file *f, uint32_t events, struct waiter *w)
         ready |= POLL_IN;
     if (flags & TTY_WRITABLE)
         ready |= POLL_OUT;
+    if (flags & TTY_PRIORITY)
+        ready |= POLL_PRI;
     if (flags & TTY_HUNGUP)
         ready |= POLL_IN | POLL_OUT | POLL_HUP | POLL_ERR;
     return ready & (events | POLL_HUP | POLL_ERR);
@@ -134,71 +139,73 @@ static uint32_t tty_watch(struct file *f, const _Atomic uint64_t **units)
 
 /* ---- reading and writing ------------------------------------------------------------------------- */
 
-static int64_t read_try(struct file *f, uint64_t user, uint64_t bytes)
+static bool signal_is_off(int32_t signo)
 {
-    struct exo_message m = {
-        EXO_TAG(TTY_READ, 0, 0),
-        {bytes < TTY_IO_BYTES ? bytes : TTY_IO_BYTES, 0, 0, current()->slot}};
+    return (self()->sigmask & SIGNAL_BIT(signo)) != 0 ||
+           current()->actions[signo].handler == SIG_IGN;
+}
+
+/* Who asks, for job control. */
+static uint64_t caller_word(void)
+{
+    return current()->slot | (signal_is_off(SIGTTIN) ? TTY_NO_SIGTTIN : 0) |
+           (signal_is_off(SIGTTOU) ? TTY_NO_SIGTTOU : 0);
+}
+
+/* One try. *patience: for -EAGAIN, milliseconds after which to say TTY_READ_EXPIRED; 0: never. */
+static int64_t read_try(struct file *f, uint64_t user, uint64_t bytes, uint32_t how,
+                        uint64_t *patience)
+{
+    struct exo_message m = {EXO_TAG(TTY_READ, 0, 0),
+                            {bytes < TTY_IO_BYTES ? bytes : TTY_IO_BYTES, how, 0, caller_word()}};
     int64_t got = server_call(f->caps[END], &m);
 
+    *patience = m.w[2];
     if (got > 0 &&
         ((uint64_t)got > bytes || user_write(user, exo_utcb()->msg, (uint64_t)got) < 0))
         return -EFAULT;
     return after_refusal(got);
 }
 
-/* The parts of struct termios (as TCGETS stores it) that matter here. */
-#define TERMIOS_LFLAG 12
-#define TERMIOS_VTIME (17 + 5)
-#define TERMIOS_VMIN  (17 + 6)
-#define LFLAG_ICANON  0x2u
-
-/* Nothing can be read now: how long a read waits, as the terminal's mode says. false: not at all.
- * Otherwise *deadline. */
-static bool read_patience(struct file *f, exo_time *deadline)
+/* Waits for `patience` at most, and reads. */
+static int64_t read_patiently(struct file *f, uint64_t user, uint64_t bytes, uint64_t patience)
 {
-    struct exo_message m = {EXO_TAG(TTY_IOCTL, 0, 0), {TCGETS, 0, 0, current()->slot}};
-    const uint8_t *termios = exo_utcb()->msg;
-    uint32_t flags;
+    int64_t got = -EAGAIN;
 
-    *deadline = EXO_FOREVER;
-    if (server_call(f->caps[END], &m) < 0)
-        return true;
-    memcpy(&flags, termios + TERMIOS_LFLAG, sizeof flags);
-    if ((flags & LFLAG_ICANON) || termios[TERMIOS_VMIN] > 0)
-        return true;
-    *deadline = time_now() + termios[TERMIOS_VTIME] * (uint64_t)100000000;
-    return termios[TERMIOS_VTIME] > 0;
+    file_get(f);
+    while (got == -EAGAIN && patience) {
+        struct tty_state *s = f->state;
+        struct waiter w;
+
+        waiter_init(&w, time_now() + patience * 1000000);
+        waiter_add(&w, &s->input, atomic_load(&s->input));
+        got = waiter_sleep(&w);
+        if (got == 0 || got == -ETIMEDOUT)
+            got = read_try(f, user, bytes, got == 0 ? TTY_READ_WAIT : TTY_READ_EXPIRED, &patience);
+    }
+    file_put(f);
+    return got;
 }
 
 static int64_t tty_read(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
-    int64_t got = bytes ? read_try(f, user, bytes) : 0, slept;
-    exo_time deadline;
+    bool nonblocking = file_nonblocking(f);
+    uint64_t patience;
+    int64_t got;
 
     (void)offset;
-    if (got != -EAGAIN || file_nonblocking(f))
-        return got;
-    if (!read_patience(f, &deadline))
+    if (bytes == 0)
         return 0;
-    if (deadline == EXO_FOREVER)
-        return -EAGAIN; /* the usual way: file.c waits */
-    file_get(f);
-    while (got == -EAGAIN) {
-        slept = file_wait(f, POLL_IN, deadline);
-        if (slept == -ETIMEDOUT)
-            got = 0;
-        else
-            got = slept < 0 ? slept : read_try(f, user, bytes);
-    }
-    file_put(f);
+    got = read_try(f, user, bytes, nonblocking ? TTY_READ_NONBLOCK : TTY_READ_WAIT, &patience);
+    if (got == -EAGAIN && !nonblocking && patience)
+        got = read_patiently(f, user, bytes, patience);
     return got;
 }
 
 static int64_t tty_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
     uint64_t piece = bytes < TTY_IO_BYTES ? bytes : TTY_IO_BYTES;
-    struct exo_message m = {EXO_TAG(TTY_WRITE, piece, 0), {0, 0, 0, current()->slot}};
+    struct exo_message m = {EXO_TAG(TTY_WRITE, piece, 0), {0, 0, 0, caller_word()}};
     int64_t put;
 
     (void)offset;
@@ -219,19 +226,21 @@ struct tty_request {
     uint8_t in, out;
 };
 
-#define TERMIOS_BYTES 36
-#define WINSIZE_BYTES 8
+/* Sizes of what requests carry. */
+enum { T = sizeof(struct termios), T2 = sizeof(struct termios2), TA = sizeof(struct termio),
+       WS = sizeof(struct winsize), INT = 4 };
 
 static const struct tty_request requests[] = {
-    {TCGETS, 0, TERMIOS_BYTES},     {TCSETS, TERMIOS_BYTES, 0},  {TCSETSW, TERMIOS_BYTES, 0},
-    {TCSETSF, TERMIOS_BYTES, 0},    {TIOCGWINSZ, 0, WINSIZE_BYTES},
-    {TIOCSWINSZ, WINSIZE_BYTES, 0}, {TIOCGPGRP, 0, 4},           {TIOCSPGRP, 4, 0},
-    {TIOCGSID, 0, 4},               {FIONREAD, 0, 4},            {TIOCOUTQ, 0, 4},
-    {TIOCGPTN, 0, 4},               {TIOCSPTLCK, 4, 0},          {TIOCGPTLCK, 0, 4},
-    {TIOCGETD, 0, 4},               {TIOCPKT, 4, 0},             {TIOCMGET, 0, 4},
-    {TIOCSTI, 1, 0},                {TCSBRK, 0, 0},              {TCSBRKP, 0, 0},
-    {TCXONC, 0, 0},                 {TCFLSH, 0, 0},              {TIOCSCTTY, 0, 0},
-    {TIOCNOTTY, 0, 0},              {TIOCEXCL, 0, 0},            {TIOCNXCL, 0, 0},
+    {TCGETS, 0, T},      {TCSETS, T, 0},      {TCSETSW, T, 0},      {TCSETSF, T, 0},
+    {TCGETS2, 0, T2},    {TCSETS2, T2, 0},    {TCSETSW2, T2, 0},    {TCSETSF2, T2, 0},
+    {TCGETA, 0, TA},     {TCSETA, TA, 0},     {TCSETAW, TA, 0},     {TCSETAF, TA, 0},
+    {TIOCGWINSZ, 0, WS}, {TIOCSWINSZ, WS, 0}, {TIOCGPGRP, 0, INT},  {TIOCSPGRP, INT, 0},
+    {TIOCGSID, 0, INT},  {FIONREAD, 0, INT},  {TIOCOUTQ, 0, INT},   {TIOCGPTN, 0, INT},
+    {TIOCGDEV, 0, INT},  {TIOCGETD, 0, INT},  {TIOCSETD, INT, 0},   {TIOCMGET, 0, INT},
+    {TIOCPKT, INT, 0},   {TIOCGPKT, 0, INT},  {TIOCSPTLCK, INT, 0}, {TIOCGPTLCK, 0, INT},
+    {TIOCSTI, 1, 0},     {TIOCGEXCL, 0, INT}, {TIOCEXCL, 0, 0},     {TIOCNXCL, 0, 0},
+    {TCSBRK, 0, 0},      {TCSBRKP, 0, 0},     {TIOCSBRK, 0, 0},     {TIOCCBRK, 0, 0},
+    {TCXONC, 0, 0},      {TCFLSH, 0, 0},      {TIOCNOTTY, 0, 0},    {TIOCVHANGUP, 0, 0},
 };
 
 static const struct tty_request *request_find(uint32_t request)
@@ -246,7 +255,7 @@ static const struct tty_request *request_find(uint32_t request)
 static int64_t ioctl_try(struct file *f, const struct tty_request *r, uint64_t arg)
 {
     struct exo_message m = {EXO_TAG(TTY_IOCTL, r->in, 0),
-                            {r->request, r->in || r->out ? 0 : arg, 0, current()->slot}};
+                            {r->request, r->in || r->out ? 0 : arg, 0, caller_word()}};
     int64_t result;
 
     if (r->in && user_read(exo_utcb()->msg, arg, r->in) < 0)
@@ -258,19 +267,32 @@ static int64_t ioctl_try(struct file *f, const struct tty_request *r, uint64_t a
 }
 
 /* Opens the slave side of a master, as flags say. */
-static int64_t peer_open(struct file *f, uint32_t flags)
+static int64_t peer_open(struct file *master, uint32_t flags)
 {
-    uint32_t number = (uint32_t)(f->extra[MINOR] - TTY_PTS);
-    struct file *peer;
-    char path[32];
+    struct exo_message m = {EXO_TAG(TTY_IOCTL, 0, 0),
+                            {TIOCGPTPEER, flags & ~(uint32_t)O_CLOEXEC, 0, caller_word()}};
+    struct file *peer = file_new(&tty_ops, FILE_TTY, flags & (O_ACCMODE | O_NONBLOCK));
+    exo_cap caps[2] = {0, 0};
     int64_t result;
 
-    if (f->rdev != DEV_PTMX || (flags & ~(uint32_t)(O_RDWR | O_WRONLY | O_NOCTTY | O_CLOEXEC |
-                                                    O_NONBLOCK)))
-        return -EINVAL;
-    format_text(path, sizeof path, "/dev/pts/%u", number);
-    result = file_open(path, flags & ~(uint32_t)O_CLOEXEC, 0, &peer);
-    return result < 0 ? result : fd_add(peer, 0, (flags & O_CLOEXEC) != 0);
+    if (!peer)
+        return -ENFILE;
+    result = server_call_caps(master->caps[END], &m, caps, states ? 1 : 2);
+    if (result >= 0)
+        result = tty_become(peer, caps, &m);
+    if (result < 0) {
+        file_put(peer);
+        return result;
+    }
+    return fd_add(peer, 0, (flags & O_CLOEXEC) != 0);
+}
+
+/* TIOCSCTTY: the server wants to know who asks, so it goes by the process's own endpoint. */
+static int64_t controlling_set(struct file *f, uint64_t steal)
+{
+    struct exo_message m = {EXO_TAG(TTY_CONTROLLING, 0, 0), {f->extra[KEY], steal == 1, 0, 0}};
+
+    return server_call(current()->tty, &m);
 }
 
 /* Some requests wait until the output is out: those are tried again when there is more room. */
@@ -282,6 +304,8 @@ static int64_t tty_ioctl(struct file *f, uint32_t request, uint64_t arg)
 
     if (request == TIOCGPTPEER)
         return peer_open(f, (uint32_t)arg);
+    if (request == TIOCSCTTY)
+        return controlling_set(f, arg);
     if (!r)
         return -ENOTTY;
     file_get(f);
@@ -301,9 +325,18 @@ static int64_t tty_ioctl(struct file *f, uint32_t request, uint64_t arg)
     return result;
 }
 
+/* The node that was opened, or where there was none (a peer), what tty says. */
 static int64_t tty_stat(struct file *f, struct fs_stat *out)
 {
-    return path_ops.stat(f, out);
+    struct exo_message m = {EXO_TAG(TTY_FSTAT, 0, 0), {0, 0, 0, caller_word()}};
+    int64_t result;
+
+    if (f->caps[NODE])
+        return path_ops.stat(f, out);
+    result = server_call(f->caps[END], &m);
+    if (result >= 0)
+        memcpy(out, exo_utcb()->msg, sizeof *out);
+    return result;
 }
 
 const struct file_ops tty_ops = {

@@ -26,7 +26,7 @@ static int64_t context_register(struct process *p, struct process *parent, struc
         int64_t tag = exo_call(parent->proc, &m);
         if (tag < 0)
             return errno_of(tag);
-        if ((int64_t)m.w[0] == -EEXIST)
+        if ((int64_t)m.w[0] == -EINVAL)
             continue;
         if ((int64_t)m.w[0] < 0)
             return (int64_t)m.w[0];

@@ -28,7 +28,7 @@ static void events_serve(struct thread *t)
 {
     uint32_t bits = atomic_exchange(&t->utcb->pending, 0);
 
-    if (bits & EXO_EVENT_TIMER)
+    if (t->process->timers)
         timers_attend(t->process);
     if (bits & PROC_EVENT_KILLED)
         t->end = true;

@@ -16,13 +16,6 @@ struct waited {
     uint64_t cpu_ns;
 };
 
-/* SIGCHLD is ignored: children that end are not kept for anybody. */
-static bool children_vanish(const struct process *p)
-{
-    return p->actions[SIGCHLD].handler == SIG_IGN ||
-           (p->actions[SIGCHLD].flags & SA_NOCLDWAIT) != 0;
-}
-
 static int64_t wait_for(int64_t pid, uint64_t options, struct waited *out)
 {
     struct process *p = current();
@@ -32,14 +25,12 @@ static int64_t wait_for(int64_t pid, uint64_t options, struct waited *out)
         struct waiter w;
         uint32_t before = atomic_load(&p->shared->child_events);
         int64_t got = proc_call(&m, PROC_WAIT, (uint64_t)pid,
-                                options & (WEXITED | WUNTRACED | WCONTINUED | WNOWAIT), 0, 0);
+                                options & ~(uint64_t)(WNOHANG | WNOTHREAD), 0, 0);
 
         if (got < 0)
             return got;
         if (got > 0) {
             *out = (struct waited){(int32_t)got, (uint32_t)m.w[1], (uint32_t)m.w[3], m.w[2]};
-            if ((out->status & 0x7f) != 0x7f && children_vanish(p))
-                continue;
             return got;
         }
         if (options & WNOHANG)

@@ -17,20 +17,22 @@ uint8_t *archive_base;
 
 static const struct caller root = {0};
 
+struct hard_link {
+    uint32_t archive, ino;
+    struct inode *inode;
+};
+
 /* Names of one file, met and not all read yet. The data come with the last name. */
 struct hard_links {
-    struct hard_link {
-        uint32_t archive, ino;
-        struct inode *inode;
-    } *links;
+    struct hard_link *links;
     uint32_t count, limit;
 };
 
 struct reader {
     struct hard_links hard;
-    struct inode *data_before;  /* the file whose data were met last, and the page behind them */
+    struct inode *data_before; /* the file whose data were met last, and the page behind them */
     size_t data_before_end;
-    struct inode *dir;          /* where the last entry went: entries of a directory come in a row */
+    struct inode *dir; /* where the last entry went: entries of a directory come in a row */
     const char *dir_path;
     size_t dir_length;
 };

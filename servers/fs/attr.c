@@ -120,8 +120,8 @@ int64_t fs_chown(struct request *q)
         return -EPERM;
     if (q->who.uid != 0) {
         if ((uid != keep && (uid != inode->uid || q->who.uid != inode->uid)) ||
-            (gid != keep && (q->who.uid != inode->uid ||
-                             (gid != inode->gid && !caller_in_group(&q->who, gid)))))
+            (gid != keep &&
+             (q->who.uid != inode->uid || (gid != inode->gid && !caller_in_group(&q->who, gid)))))
             return -EPERM;
     }
     if (uid != keep)

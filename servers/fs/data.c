@@ -17,7 +17,7 @@
 #include <lib/heap.h>
 #include <lib/string.h>
 
-#define REGIONS_MAX   9000u /* regions at a time: they share fs's capability table with open files */
+#define REGIONS_MAX   9000u /* at a time: they share fs's capability table with open files */
 #define RECLAIM_STEPS 64u
 
 uint64_t heap_file_bytes, heap_file_limit = UINT64_MAX;

@@ -19,23 +19,28 @@
 #include <lib/string.h>
 
 #define FILE_ID_MASK ((1u << FILE_ID_BITS) - 1)
-#define OPEN_FLAGS                                                                                 \
-    ((uint64_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |        \
-                O_SYNC | O_ASYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |            \
-                O_CLOEXEC | O_PATH | O_TMPFILE) |                                                  \
-     FS_O_EXEC | FS_O_REOPEN)
-#define IS_TMPFILE(flags) (((flags) & O_TMPFILE) == O_TMPFILE)
+#define OPEN_FLAGS                                                                          \
+    ((uint64_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | \
+                O_SYNC | O_ASYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |     \
+                O_CLOEXEC | O_PATH | O_TMPFILE) |                                           \
+     FS_O_EXEC)
+#define IS_TMPFILE(flags) (((flags)&O_TMPFILE) == O_TMPFILE)
 
 static struct open_file *files[FILES_MAX + 1]; /* by id, from 1 on */
 static uint32_t files_made, files_open;
 static struct open_file *files_free;
 static struct pool file_pool = POOL(struct open_file, 32);
-static uint16_t id_of_slot[EXO_CAP_SLOTS];     /* which file's endpoint is at a slot of ours */
+static uint16_t id_of_slot[EXO_CAP_SLOTS]; /* which file's endpoint is at a slot of ours */
 static struct random numbers;
 
 void files_init(const uint8_t seed[RANDOM_SEED_BYTES])
 {
     random_seed(&numbers, seed);
+}
+
+void files_random(void *to, size_t bytes)
+{
+    random_bytes(&numbers, to, bytes);
 }
 
 /* ---- making and finding ---- */
@@ -207,7 +212,7 @@ static int64_t open_walk(struct request *q, struct walk *walk, uint32_t *created
 
     if ((flags & O_NOFOLLOW) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
         walk_flags = 0;
-    if (flags & FS_O_REOPEN)
+    if (q->w[0] != 0)
         walk_flags |= WALK_EMPTY;
     if ((status = request_base(q->w[0], &base)) < 0)
         return status;
@@ -261,7 +266,7 @@ int64_t fs_open(struct request *q)
     int64_t status;
 
     if (q->w[1] & O_PATH) /* nothing but the name counts */
-        q->w[1] &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | FS_O_REOPEN;
+        q->w[1] &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     if ((status = open_flags_ok(q)) < 0 || (status = open_walk(q, &walk, &created)) < 0)
         return status;
     status = file_make(&file, walk.inode, (uint32_t)q->w[1], &q->who);
@@ -450,7 +455,9 @@ int64_t file_fallocate(struct request *q)
         return -EBADF;
     if (inode_kind(inode) != FS_REGULAR)
         return -ENODEV;
-    if (bytes == 0 || bytes > FS_FALLOCATE_BYTES || offset > INT64_MAX)
+    if (bytes == 0 || bytes > FILE_BYTES || offset > FILE_BYTES)
+        return -EINVAL;
+    if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) && bytes > FS_FALLOCATE_BYTES)
         return -EINVAL;
     switch (mode) {
     case 0: status = data_allocate(inode, offset, bytes, false); break;

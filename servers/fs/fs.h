@@ -31,12 +31,12 @@ struct inode;
 struct open_file;
 struct request;
 
-/* ---- who asks (caller.c) ----------------------------------------------------------------------- */
+/* ---- who asks (caller.c) --------------------------------------------------------------------- */
 
 /* The credentials of a caller, from proc's table. Servers are root. */
 struct caller {
-    uint32_t uid, gid;                 /* of file access */
-    const struct proc_entry *entry;    /* 0: a server */
+    uint32_t uid, gid;              /* of file access */
+    const struct proc_entry *entry; /* 0: a server */
 };
 #define SERVER_SLOT UINT32_MAX
 
@@ -49,7 +49,7 @@ int64_t caller_may(const struct caller *who, const struct inode *inode, uint32_t
 /* Is `who` root or the owner? 0 or -EPERM. */
 int64_t caller_owns(const struct caller *who, const struct inode *inode);
 
-/* ---- volumes: trees with a device number of their own (volume.c) ---------------------------------- */
+/* ---- volumes: trees with a device number of their own (volume.c) ----------------------------- */
 
 enum volume { VOLUME_ROOT, VOLUME_DEV, VOLUME_PTS, VOLUME_SHM, VOLUME_PROC, VOLUME_SYS, VOLUMES };
 
@@ -64,7 +64,7 @@ extern struct volume_info volumes[VOLUMES];
 /* Makes the directories and nodes that exist without an archive; after the archive was read. */
 int64_t volumes_make(void);
 
-/* ---- runs of pages (runs.c) ------------------------------------------------------------------------ */
+/* ---- runs of pages (runs.c) ------------------------------------------------------------------ */
 
 /* Which pages of a file exist: sorted, disjoint, never touching [start, end). */
 struct runs {
@@ -79,7 +79,7 @@ int64_t runs_cut(struct runs *r, uint64_t start, uint64_t end);
 bool runs_have(const struct runs *r, uint64_t page);
 void runs_drop(struct runs *r);
 
-/* ---- inodes (inode.c) ------------------------------------------------------------------------------- */
+/* ---- inodes (inode.c) ------------------------------------------------------------------------ */
 
 /* Where the contents of a regular file are. A file begins in the archive or in the heap. It moves
  * into a region when it is lent or grows past HEAP_FILE_BYTES. */
@@ -89,15 +89,15 @@ enum store { STORE_HEAP, STORE_ARCHIVE, STORE_REGION };
 struct contents {
     uint64_t size;
     enum store store;
-    uint32_t capacity;       /* heap: bytes allocated */
-    uint8_t *bytes;          /* heap and archive */
+    uint32_t capacity; /* heap: bytes allocated */
+    uint8_t *bytes;    /* heap and archive */
     exo_cap region;
-    struct runs runs;        /* region: data pages that were written */
+    struct runs runs; /* region: data pages that were written */
     uint64_t generation, sequence;
-    bool lent;               /* somebody may be looking at the state page */
-    bool lent_writable;      /* a holder may have written anywhere in the region */
-    bool shares_page;        /* archive: its last page holds another file's data too */
-    bool lock_waiters;       /* somebody sleeps until a lock is given up */
+    bool lent;                 /* somebody may be looking at the state page */
+    bool lent_writable;        /* a holder may have written anywhere in the region */
+    bool shares_page;          /* archive: its last page holds another file's data too */
+    bool lock_waiters;         /* somebody sleeps until a lock is given up */
     struct inode *next, *prev; /* of those that have a region */
 };
 
@@ -106,33 +106,36 @@ struct inode {
     uint32_t mode, uid, gid, nlink;
     uint32_t refs;
     uint8_t volume;
-    bool mount_root;         /* cannot be removed or renamed */
-    bool transient;          /* of procfs: lives for a request, or while it is open */
-    bool listed;             /* on the list that inode_sweep empties */
+    bool mount_root;                     /* cannot be removed or renamed */
+    bool transient;                      /* of procfs: lives for a request, or while it is open */
+    bool listed;                         /* on the list that inode_sweep empties */
     uint64_t atime, mtime, ctime, btime; /* nanoseconds since 1970 */
-    uint64_t rdev;           /* devices */
+    uint64_t rdev;                       /* devices */
     struct lock *locks;
     struct inode *next_transient;
     union {
         struct contents file;
         struct {
-            struct inode *up;             /* the directory above; holds a reference */
-            struct entry *self;           /* its only name; 0: removed, or a root */
-            struct entry *first, *last;   /* in order of creation */
+            struct inode *up;           /* the directory above; holds a reference */
+            struct entry *self;         /* its only name; 0: removed, or a root */
+            struct entry *first, *last; /* in order of creation */
             uint64_t next_position;
             uint32_t count;
-            uint32_t removals;            /* a cursor into the list is good while this is the same */
+            uint32_t removals; /* a cursor into the list is good while this is the same */
         } dir;
         struct {
             char *target;
             uint32_t length;
         } link;
         struct fifo *fifo;
-        exo_cap listener;                 /* AF_UNIX: region of who bound it */
+        exo_cap listener; /* AF_UNIX: region of who bound it */
         struct synthetic {
-            uint32_t node;                /* index in procfs's tables */
-            uint32_t slot;                /* of the process */
-            int32_t pid, item;            /* item: thread or descriptor */
+            char *target; /* as in `link`: a synthetic link has both */
+            uint32_t length;
+            uint32_t node;     /* index in procfs's tables */
+            uint32_t slot;     /* of the process */
+            int32_t pid, item; /* item: thread or descriptor */
+            bool reader;       /* the process is the one that reads this */
         } synthetic;
     };
 };
@@ -144,27 +147,27 @@ struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume 
 /* Another, for procfs: it is gone when the request ends, unless it was opened. */
 struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, uint64_t ino);
 void inode_hold(struct inode *inode);
-void inode_release(struct inode *inode);  /* gives a reference back */
-void inode_unused(struct inode *inode);   /* frees it if it has neither name nor user */
-void inode_sweep(void);                   /* ends a request: frees the transient ones */
+void inode_release(struct inode *inode); /* gives a reference back */
+void inode_unused(struct inode *inode);  /* frees it if it has neither name nor user */
+void inode_sweep(void);                  /* ends a request: frees the transient ones */
 void inode_stat(const struct inode *inode, struct fs_stat *out);
 enum fs_kind inode_kind(const struct inode *inode);
-void inode_changed(struct inode *inode);  /* ctime */
-void inode_modified(struct inode *inode); /* mtime and ctime */
+void inode_changed(struct inode *inode);               /* ctime */
+void inode_modified(struct inode *inode);              /* mtime and ctime */
 void inode_written(struct inode *inode, bool by_root); /* contents changed: times, set-id bits */
-void inode_accessed(struct inode *inode); /* atime, as "relatime" has it */
+void inode_accessed(struct inode *inode);              /* atime, as "relatime" has it */
 int64_t inode_set_target(struct inode *inode, const char *target, size_t bytes);
 
-/* ---- names (tree.c) ---------------------------------------------------------------------------------- */
+/* ---- names (tree.c) -------------------------------------------------------------------------- */
 
 struct entry {
-    struct entry *chain;        /* hash */
-    struct entry *next, *prev;  /* of the directory */
+    struct entry *chain;       /* hash */
+    struct entry *next, *prev; /* of the directory */
     struct inode *dir, *inode;
-    uint64_t position;          /* for readdir; grows along the list */
+    uint64_t position; /* for readdir; grows along the list */
     uint32_t hash;
     uint8_t length;
-    char *name;                 /* `text`, or the heap */
+    char *name; /* `text`, or the heap */
     char text[28];
 };
 
@@ -179,10 +182,10 @@ int64_t tree_move(struct entry *entry, struct inode *dir, const char *name, size
 bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
 extern struct inode *tree_root;
 
-/* ---- paths (path.c) ------------------------------------------------------------------------------------ */
+/* ---- paths (path.c) -------------------------------------------------------------------------- */
 
 struct walk {
-    struct inode *dir;   /* where the last name is, or would be; 0: the path ends in / . or .. */
+    struct inode *dir; /* where the last name is, or would be; 0: the path ends in / . or .. */
     const char *name;
     uint32_t length;
     bool slash;          /* something that must be a directory */
@@ -192,7 +195,8 @@ struct walk {
 };
 #define WALK_FOLLOW 1u /* go through a symbolic link at the end */
 #define WALK_EMPTY  2u /* an empty path names the base itself */
-#define WALK_PARENT 4u /* for making, removing and renaming: never through a link at the end, not
+#define WALK_PARENT \
+    4u /* for making, removing and renaming: never through a link at the end, not
                           even if a slash follows; walk->slash tells of it */
 
 /* Finds a path from `base`. The name at the end may be free: then inode is 0 and the answer 0. */
@@ -204,18 +208,18 @@ int64_t path_find(struct inode **found, const struct request *q, uint64_t base, 
 /* Writes the path of a directory. @return its length; -ENOENT (removed), -ENAMETOOLONG. */
 int64_t path_of(const struct inode *dir, char *to, size_t bytes);
 
-/* ---- requests (main.c) ---------------------------------------------------------------------------------- */
+/* ---- requests (main.c) ----------------------------------------------------------------------- */
 
 /* One call. `msg` and `reply` are the same memory: a handler reads all of msg before it replies. */
 struct request {
     struct caller who;
-    struct open_file *file;  /* for calls with a file badge */
+    struct open_file *file; /* for calls with a file badge */
     uint64_t w[4];
     const char *msg;
     uint32_t bytes;
-    exo_cap got;             /* the capability that came along; a handler that keeps it clears it */
+    exo_cap got; /* the capability that came along; a handler that keeps it clears it */
 
-    uint64_t r[4];           /* the answer: r[0] is the handler's result */
+    uint64_t r[4]; /* the answer: r[0] is the handler's result */
     char *reply;
     uint32_t reply_bytes;
     exo_cap give;
@@ -227,30 +231,30 @@ typedef int64_t handler(struct request *q);
 void request_serve(struct request *q, uint64_t badge, uint32_t label);
 /* The inode that a file number stands for; 0: the root. -EBADF */
 int64_t request_base(uint64_t number, struct inode **base);
-handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link, fs_symlink,
-    fs_rename, fs_chmod, fs_chown, fs_utimes, fs_truncate, fs_statfs, fs_getcwd, fs_sync,
-    fs_socket_bind, fs_socket_connect;
+handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link,
+    fs_symlink, fs_rename, fs_chmod, fs_chown, fs_utimes, fs_truncate, fs_statfs, fs_getcwd,
+    fs_sync, fs_socket_bind, fs_socket_connect;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
     file_fsync, file_lock, file_fifo;
 
-/* ---- open files (file.c) --------------------------------------------------------------------------------- */
+/* ---- open files (file.c) --------------------------------------------------------------------- */
 
 #define FILES_MAX  6000u /* at a time */
 #define FILES_ROOT 200u  /* of which root alone may take the last ones */
 
 struct open_file {
-    uint64_t number;         /* low bits: its id; the others unguessable. 0: not open */
+    uint64_t number; /* low bits: its id; the others unguessable. 0: not open */
     struct inode *inode;
-    exo_cap handle;          /* the minted endpoint that is lent; kept when the file is closed */
+    exo_cap handle; /* the minted endpoint that is lent; kept when the file is closed */
     uint32_t id;
-    uint32_t flags;          /* O_* */
-    bool root;               /* root opened it: its writes keep set-id bits */
-    struct caller who;       /* opened it; procfs answers by this */
+    uint32_t flags;    /* O_* */
+    bool root;         /* root opened it: its writes keep set-id bits */
+    struct caller who; /* opened it; procfs answers by this */
     struct open_file *next_free;
-    struct entry *cursor;    /* readdir: the entry at cursor_position, while cursor_removals holds */
+    struct entry *cursor; /* readdir: the entry at cursor_position, while cursor_removals holds */
     uint64_t cursor_position;
     uint32_t cursor_removals;
-    uint32_t text_bytes;     /* procfs: the snapshot */
+    uint32_t text_bytes; /* procfs: the snapshot */
     char *text;
 };
 #define FILE_ID_BITS 20
@@ -259,11 +263,12 @@ void files_init(const uint8_t seed[32]);
 /* Opens an inode. -ENFILE, -ENOMEM */
 int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
                   const struct caller *who);
+void files_random(void *to, size_t bytes); /* unpredictable */
 struct open_file *file_of_number(uint64_t number);
 struct open_file *file_of_badge(uint64_t badge);
 void file_childless(exo_cap handle); /* nobody holds it any more */
 
-/* ---- contents of regular files (data.c) -------------------------------------------------------------------- */
+/* ---- contents of regular files (data.c) ------------------------------------------------------ */
 
 #define REGION_PAGES ((uint64_t)1 << 28) /* the state page and 1 TiB less a page of data */
 #define FILE_BYTES   ((REGION_PAGES - 1) * PAGE)
@@ -283,7 +288,7 @@ void data_drop(struct inode *inode);
 void data_touched(struct inode *inode); /* after size or times changed: renews the state page */
 uint64_t data_pages(const struct inode *inode);
 
-/* ---- the rest ------------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 /* archive.c: fills the tree from newc archives, one behind another. @return entries, or -EINVAL. */
 int64_t archive_read(uint8_t *base, uint64_t bytes);
@@ -297,13 +302,16 @@ void fifo_closed(struct open_file *file);
 void fifo_drop(struct inode *inode);
 
 /* names.c */
-int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, struct inode **made);
+int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode,
+                    struct inode **made);
 
 /* procfs (proc.c): lookup and listing of synthetic directories, text of synthetic files. */
-struct inode *proc_find(struct inode *dir, const struct caller *who, const char *name, size_t length);
-/* The entry at or after *position: fills name, ino, type. @return its length, 0 at the end. */
-size_t proc_list(struct inode *dir, const struct caller *who, uint64_t *position, char *name,
-                 uint64_t *ino, uint32_t *mode);
+struct inode *proc_find(struct inode *dir, const struct caller *who, const char *name,
+                        size_t length);
+/* The entry at or after *position, which moves there: name, ino, mode. `first`: of a request.
+ * @return the name's length, 0 at the end. */
+size_t proc_list(struct inode *dir, bool first, uint64_t *position, char *name, uint64_t *ino,
+                 uint32_t *mode);
 int64_t proc_text(struct inode *inode, const struct caller *who, char *to, size_t bytes);
 int64_t proc_target(struct inode *link, const struct caller *who); /* sets link.target */
 int64_t proc_path_of(const struct inode *dir, char *to, size_t bytes);

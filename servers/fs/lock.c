@@ -3,8 +3,8 @@
  * Locks on files: fcntl's, which belong to a process; those of open file descriptions; and flock's.
  *
  * A lock covers bytes start .. last of an inode. The first two kinds see each other, flock's live
- * in a world of their own. fs never lets a caller wait: a conflict is -EAGAIN, and who wants to wait
- * sleeps on the file's state page, where a word changes when a lock is given up.
+ * in a world of their own. fs never lets a caller wait: a conflict is -EAGAIN, and who wants to
+ * wait sleeps on the file's state page, where a word changes when a lock is given up.
  *
  * The pid that owns a fcntl lock is the caller's word. Nobody gains by a lie who could not do the
  * same harm by locking: only those who have the file open are in the game at all.
@@ -24,7 +24,7 @@ struct lock {
     uint64_t start, last;
     struct open_file *file; /* by which it was made: the owner, but for LOCK_PROCESS */
     int32_t pid;
-    uint8_t kind;           /* enum lock_kind */
+    uint8_t kind; /* enum lock_kind */
     bool exclusive;
 };
 
@@ -175,7 +175,10 @@ static int64_t parse(const struct request *q, struct lock *wish, bool *query)
         memcpy(&pid, q->msg, sizeof(pid));
     if (q->w[1] > F_UNLCK || q->w[2] > q->w[3])
         return -EINVAL;
-    *wish = (struct lock){.start = q->w[2], .last = q->w[3], .file = q->file, .pid = pid,
+    *wish = (struct lock){.start = q->w[2],
+                          .last = q->w[3],
+                          .file = q->file,
+                          .pid = pid,
                           .exclusive = q->w[1] == F_WRLCK};
     *query = q->w[0] == F_GETLK || q->w[0] == F_OFD_GETLK;
     switch (q->w[0]) {

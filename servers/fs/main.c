@@ -97,7 +97,6 @@ static int64_t make_tree(uint64_t frames)
     files_init((const uint8_t *)seed);
     tree_init(frames / 8, &seed[4]);
     inode_limit = frames / 2 + 4096;
-    heap_file_limit = frames / 8 * PAGE;
     tree_root = inode_make(S_IFDIR | 0755, 0, 0, VOLUME_ROOT);
     if (!tree_root)
         return -ENOMEM;
@@ -117,6 +116,7 @@ int main(void)
         log_line("cannot start: no memory, or a capability is missing");
         return 1;
     }
+    heap_file_limit = port_own_pages() / 2 * PAGE; /* the other half is for names and inodes */
     entries = archive_read(archive, archive_bytes);
     if (entries < 0)
         log_line("the boot archive is damaged; using what could be read");

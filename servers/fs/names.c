@@ -292,8 +292,7 @@ static int64_t rename_checks_rights(const struct caller *who, const struct walk 
     if (from->dir != to->dir) {
         if (directory && (status = caller_may(who, from->inode, W_OK)) < 0)
             return status;
-        if (exchange && S_ISDIR(to->inode->mode) &&
-            (status = caller_may(who, to->inode, W_OK)) < 0)
+        if (exchange && S_ISDIR(to->inode->mode) && (status = caller_may(who, to->inode, W_OK)) < 0)
             return status;
     }
     if (to->inode && !exchange && directory && to->inode->dir.count)

@@ -16,7 +16,7 @@ struct fragment {
 
 struct fragments {
     struct fragment stack[LINKS_FOLLOW + 1];
-    uint32_t top;      /* index of the one being walked */
+    uint32_t top; /* index of the one being walked */
     uint32_t followed;
 };
 
@@ -60,7 +60,8 @@ static int64_t follow(struct fragments *f, struct inode *link, const struct call
         return -ELOOP;
     if (link->link.length == 0)
         return -ENOENT;
-    f->stack[++f->top] = (struct fragment){link->link.target, link->link.target + link->link.length};
+    f->stack[++f->top] =
+        (struct fragment){link->link.target, link->link.target + link->link.length};
     return 0;
 }
 
@@ -85,8 +86,9 @@ static struct inode *above(struct inode *dir)
     return dir->transient ? proc_up(dir) : dir->dir.up;
 }
 
+/* `top` is the caller's root, where ".." stops and the targets of absolute links begin. */
 static int64_t walk_fragments(struct walk *walk, const struct caller *who, struct inode *dir,
-                              struct fragments *f, uint32_t flags)
+                              struct inode *top, struct fragments *f, uint32_t flags)
 {
     bool slash = false; /* a slash followed a link at the end: what it leads to is a directory */
 
@@ -111,7 +113,7 @@ static int64_t walk_fragments(struct walk *walk, const struct caller *who, struc
         last = !skip_slashes(f, &walk->slash);
 
         if (name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.'))) {
-            dir = length == 1 ? dir : above(dir);
+            dir = length == 1 || dir == top ? dir : above(dir);
             if (!last)
                 continue;
             *walk = (struct walk){.inode = dir, .slash = true, .dots = true};
@@ -130,7 +132,7 @@ static int64_t walk_fragments(struct walk *walk, const struct caller *who, struc
             if ((status = follow(f, walk->inode, who)) < 0)
                 return status;
             if (walk->inode->link.target[0] == '/')
-                dir = tree_root;
+                dir = top;
             slash = last && walk->slash;
             continue;
         }
@@ -158,7 +160,7 @@ int64_t path_walk(struct walk *walk, const struct caller *who, struct inode *bas
         return -EINVAL;
     f.stack[0] = (struct fragment){path, path + bytes};
     f.top = f.followed = 0;
-    return walk_fragments(walk, who, path[0] == '/' ? tree_root : base, &f, flags);
+    return walk_fragments(walk, who, base, path[0] == '/' ? base : tree_root, &f, flags);
 }
 
 int64_t path_find(struct inode **found, const struct request *q, uint64_t base, const char *path,

@@ -2,6 +2,7 @@
 /*
  * The native calls of fs, and what it maps:
  *
+ *           200000  the boot record, by init
  *     200000000000  the boot archive, read-write
  *     210000000000  proc's table, read-only
  *     220000000000  windows: one page each, for state pages and FIFOs
@@ -11,6 +12,7 @@
 #include "servers/fs/fs.h"
 
 #include <exo.h>
+#include <libos/exo/clock.h>
 
 #define ARCHIVE_VA   0x0000200000000000u
 #define TABLE_VA     0x0000210000000000u
@@ -36,6 +38,14 @@ static int64_t to_errno(int64_t status)
 }
 
 /* ---- starting ---- */
+
+uint64_t port_own_pages(void)
+{
+    uint64_t info[4] = {0};
+
+    exo_account_info(EXO_CAP_ACCOUNT, info);
+    return info[0] - info[1];
+}
 
 /* Files may take half of the machine, and what came with the archive. */
 static void make_store_account(uint64_t archive_pages)
@@ -78,20 +88,22 @@ int64_t port_start(uint8_t **archive, uint64_t *archive_bytes)
 
 uint64_t port_uptime(void)
 {
-    const struct exo_view *view = exo_view();
-    uint64_t ticks = __builtin_readcyclecounter() - view->tick_base;
-
-    return (uint64_t)((__uint128_t)ticks * view->tick_mult >> view->tick_shift);
+    return clock_uptime();
 }
 
 uint64_t port_now(void)
 {
-    return exo_view()->epoch_ns + port_uptime();
+    return clock_now();
 }
 
 const struct exo_view *port_view(void)
 {
     return exo_view();
+}
+
+const char *port_command_line(void)
+{
+    return ((const struct exo_boot *)EXO_BOOT_VA)->command_line;
 }
 
 /* ---- regions ---- */
@@ -206,8 +218,8 @@ void port_wake(const void *word)
 
 int64_t port_file_handle(uint32_t id)
 {
-    int64_t handle = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | id,
-                                    0, 0);
+    int64_t handle =
+        exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | id, 0, 0);
 
     if (handle < 0)
         return to_errno(handle);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel, as fs needs it: everything that is more than computing. port.c makes the native calls;
- * a unit test puts its own functions here. Results are >= 0 or a negative Linux errno.
+ * The kernel, as fs needs it: everything that is more than computing. port.c makes the native
+ * calls; a unit test puts its own functions here. Results are >= 0 or a negative Linux errno.
  */
 #ifndef FS_PORT_H
 #define FS_PORT_H
@@ -15,7 +15,8 @@ uint64_t port_uptime(void); /* nanoseconds since the start */
 
 /* Maps what fs was given. */
 int64_t port_start(uint8_t **archive, uint64_t *archive_bytes);
-void port_request_done(void); /* lets go of what was kept for one request */
+uint64_t port_own_pages(void); /* that fs itself may still take: its heap */
+void port_request_done(void);  /* lets go of what was kept for one request */
 
 /* ---- regions: what files are made of ---- */
 int64_t port_region_make(uint64_t pages);
@@ -47,5 +48,6 @@ int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes)
 /* Running processes and all that ever were. */
 void port_process_counts(uint64_t *processes, uint64_t *forks);
 const struct exo_view *port_view(void);
+const char *port_command_line(void); /* the kernel's */
 
 #endif

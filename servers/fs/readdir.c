@@ -77,10 +77,12 @@ static uint64_t list_proc(struct open_file *file, struct listing *list, uint64_t
 {
     char name[NAME_BYTES + 1];
     uint64_t ino, next = position;
+    bool first = true;
     uint32_t mode;
     size_t length;
 
-    while ((length = proc_list(file->inode, &file->who, &next, name, &ino, &mode)) > 0) {
+    while ((length = proc_list(file->inode, first, &next, name, &ino, &mode)) > 0) {
+        first = false;
         if (!listing_add(list, ino, mode, next + 1, name, length))
             break;
         position = ++next;

@@ -13,7 +13,7 @@
 #include <lib/string.h>
 
 struct volume_info volumes[VOLUMES] = {
-    [VOLUME_ROOT] = {"tmpfs", "rootfs", "/", "rw,relatime", TMPFS_MAGIC, 0},
+    [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC, 0},
     [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC, 0},
     [VOLUME_PTS] = {"devpts", "devpts", "/dev/pts", "rw,nosuid,noexec,relatime", DEVPTS_MAGIC, 0},
     [VOLUME_SHM] = {"tmpfs", "shm", "/dev/shm", "rw,nosuid,nodev,relatime", TMPFS_MAGIC, 0},

@@ -10,23 +10,29 @@
 
 static struct known {
     const char *name;
+    size_t length;
     bool found;
     struct cpio_entry entry;
 } known[] = {
-    {.name = "usr/sbin/proc"},         {.name = "usr/sbin/fs"},
-    {.name = "usr/sbin/tty"},          {.name = "usr/lib/exo/rights/proc"},
-    {.name = "usr/lib/exo/rights/fs"}, {.name = "usr/lib/exo/rights/tty"},
-    {.name = "usr/lib/exo/posix.elf"}, {.name = "etc/passwd"},
-    {.name = "run/exo/command"},
+#define FILE(text)                              \
+    {                                           \
+        .name = text, .length = sizeof text - 1 \
+    }
+    FILE("usr/sbin/proc"),         FILE("usr/sbin/fs"),
+    FILE("usr/sbin/tty"),          FILE("usr/lib/exo/rights/proc"),
+    FILE("usr/lib/exo/rights/fs"), FILE("usr/lib/exo/rights/tty"),
+    FILE("usr/lib/exo/posix.elf"), FILE("etc/passwd"),
+    FILE("run/exo/command"),
+#undef FILE
 };
 #define KNOWN (sizeof known / sizeof *known)
 
 static size_t archive_bytes;
 
-static struct known *find_known(const char *name)
+static struct known *find_known(const char *name, size_t length)
 {
     for (size_t i = 0; i < KNOWN; i++)
-        if (strcmp(known[i].name, name) == 0)
+        if (known[i].length == length && memcmp(known[i].name, name, length) == 0)
             return &known[i];
     return NULL;
 }
@@ -43,13 +49,9 @@ void archive_index(uint64_t bytes)
 
     archive_bytes = bytes;
     while (cpio_next(&walk, &entry)) {
-        const char *name = entry.name;
+        size_t skip = entry.name[0] == '.' && entry.name[1] == '/' ? 2 : 0;
+        struct known *k = find_known(entry.name + skip, entry.name_length - skip);
 
-        if (name[0] == '.' && name[1] == '/')
-            entry.name = name += 2;
-        if (name[0] != 'u' && name[0] != 'e' && name[0] != 'r')
-            continue; /* nothing known begins otherwise */
-        struct known *k = find_known(name);
         if (k != NULL) {
             k->found = true; /* a later entry of the name replaces the earlier one */
             k->entry = entry;
@@ -59,7 +61,7 @@ void archive_index(uint64_t bytes)
 
 bool archive_get(const char *name, struct cpio_entry *entry)
 {
-    const struct known *k = find_known(name);
+    const struct known *k = find_known(name, strlen(name));
 
     if (k == NULL)
         return cpio_find(archive_start(), archive_bytes, name, entry);

@@ -8,8 +8,8 @@
  *   command.c  what to run                    native.c    a program without POSIX instead
  *   watch.c    deaths, the time limit, the end
  *
- * It listens to nobody but the kernel and, through one notification, to proc (proto/init.h): calls
- * run downwards only.
+ * It listens to nobody but the kernel and, through one notification, to proc: calls run downwards
+ * only.
  */
 #include <exo.h>
 

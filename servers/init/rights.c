@@ -85,12 +85,6 @@ static bool line_options(struct rights *r, const struct word *w)
     return true;
 }
 
-static bool line_notify(struct rights *r, const struct word *w)
-{
-    r->notify_init = word_is(w, "init");
-    return r->notify_init;
-}
-
 static bool line_call(struct rights *r, const struct word *w)
 {
     enum server server;
@@ -158,10 +152,10 @@ static const struct {
     unsigned words; /* after the name */
     bool (*take)(struct rights *, const struct word *);
 } lines[] = {
-    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},       {"archive", 0, line_archive},
-    {"options", 0, line_options},   {"notify", 1, line_notify}, {"call", 1, line_call},
-    {"mint", 1, line_mint},         {"table", 1, line_table},   {"ioport", 2, line_ioport},
-    {"irq", 1, line_irq},           {"memory", 1, line_memory}, {"priority", 1, line_priority},
+    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},           {"archive", 0, line_archive},
+    {"options", 0, line_options},   {"call", 1, line_call},         {"mint", 1, line_mint},
+    {"table", 1, line_table},       {"ioport", 2, line_ioport},     {"irq", 1, line_irq},
+    {"memory", 1, line_memory},     {"priority", 1, line_priority},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

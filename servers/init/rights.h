@@ -9,7 +9,6 @@
  *     table read|write     the process table
  *     archive              the boot archive's pages, readable and writable
  *     options              the kernel's command line (EXO_BOOT_VA)
- *     notify init          raise event bits at init (EXO_SRV_INIT)
  *     ioport BASE COUNT    I/O ports           \ device capabilities, from slot
  *     irq LINE             an interrupt line   / EXO_SRV_DEVICE on, in this order
  *     memory PERCENT       its account: this part of the machine's free frames
@@ -39,7 +38,7 @@ struct device {
 #define RIGHTS_MEMORY        5u
 
 struct rights {
-    bool endpoint, log, archive, options, notify_init;
+    bool endpoint, log, archive, options;
     bool table_read, table_write;
     bool call[SERVERS], mint[SERVERS];
     struct device devices[RIGHTS_DEVICES];

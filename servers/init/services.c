@@ -21,6 +21,8 @@
 #include <servers/init/watch.h>
 
 #define REGION_ZERO_FILL 1u
+#define MEMORY_MOST      80u /* percent, for all servers together */
+#define MEMORY_KEPT      4u  /* percent, in the root account: see above */
 #define TABLE_PAGES      (PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE)
 
 static struct service {
@@ -32,12 +34,8 @@ static struct service {
 static const uint64_t badges[SERVERS] = {0, PROC_SERVER_FS, PROC_SERVER_TTY};
 static const exo_cap slots[SERVERS] = {EXO_SRV_PROC, EXO_SRV_FS, EXO_SRV_TTY};
 
-static exo_cap table, table_reader, requests, proc, boot_record;
-
-exo_cap services_requests(void)
-{
-    return requests;
-}
+static exo_cap table, table_reader, proc, boot_record;
+static uint32_t memory_given; /* percent */
 
 exo_cap services_proc(void)
 {
@@ -47,6 +45,11 @@ exo_cap services_proc(void)
 exo_cap services_table(void)
 {
     return table_reader;
+}
+
+uint32_t services_memory_left(void)
+{
+    return 100 - memory_given - MEMORY_KEPT;
 }
 
 /* A call that must give a handle, or the system cannot start. */
@@ -125,8 +128,6 @@ static void give_all(const struct service *s, const struct rights *r, uint64_t b
              0);
     if (r->archive)
         give(s, EXO_SRV_ARCHIVE, EXO_CAP_ARCHIVE, EXO_R_READ | EXO_R_WRITE, 0);
-    if (r->notify_init)
-        give(s, EXO_SRV_INIT, requests, EXO_R_SIGNAL, 0);
     if (r->options)
         give_options(s);
     give_calls(s, r, badge);
@@ -172,6 +173,9 @@ static void start_server(enum server which)
         power_off_because(STATUS_FAILED, "no %s in the boot archive", path);
     plan.elf = file.data;
     plan.elf_bytes = file.bytes;
+    memory_given += rights.memory;
+    if (memory_given > MEMORY_MOST)
+        power_off_because(STATUS_FAILED, "%s: no memory is left for processes", name);
     plan.account = account_make(name, rights.memory);
     plan.priority = rights.priority;
     result = spawn_create(&plan, &s->program);
@@ -190,7 +194,6 @@ static void make_shared_things(void)
         services[i].endpoint = need(exo_endpoint_create(EXO_CAP_ACCOUNT), "endpoint");
     table = need(exo_region_create(EXO_CAP_ACCOUNT, TABLE_PAGES, REGION_ZERO_FILL), "table");
     table_reader = need(exo_cap_derive(table, EXO_R_READ | EXO_R_GRANT, 0, 0, 0), "table");
-    requests = need(exo_notification_create(EXO_CAP_ACCOUNT), "notification");
     proc = need(exo_cap_derive(services[SERVER_PROC].endpoint, EXO_R_CALL | EXO_R_GRANT,
                                PROC_SERVER_INIT, 0, 0),
                 "endpoint");

@@ -8,12 +8,12 @@
 /** Starts proc, fs and tty, and has them watched. Stops the machine if one cannot be started. */
 void services_start(void);
 
-/** A notification whose event bits (proto/init.h) reach the thread that binds it. */
-exo_cap services_requests(void);
-
 /** init's own endpoint capability of proc, and proc's table for reading. */
 exo_cap services_proc(void);
 exo_cap services_table(void);
+
+/** The percentage of memory that the servers and the reserve leave. */
+uint32_t services_memory_left(void);
 
 /** An account of `percent` of the frames that were free at the start, and as many objects. Stops the
  *  machine if there is none. */

@@ -8,10 +8,10 @@
  * thereby write to the LibOS of running processes.
  */
 #include <exo.h>
-#include <proto/init.h>
 #include <proto/proc.h>
 
 #include <lib/format.h>
+#include <lib/linux/signal.h>
 #include <libos/exo/clock.h>
 #include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
@@ -23,14 +23,14 @@
 #include <servers/init/session.h>
 #include <servers/init/watch.h>
 
-#define MEMORY_PERCENT 45u
-#define PRIORITY       23u
-#define WAIT_EXITED    4u
-#define WRITE_BYTES    65536u /* the most that exo_region_write takes */
-#define SECOND         1000000000u
+#define PRIORITY    23u
+#define WAIT_EXITED 4u
+#define EVENT_PROC  1u     /* proc has something to tell: a child ended, or a signal for pid 1 */
+#define WRITE_BYTES 65536u /* the most that exo_region_write takes */
+#define SECOND      1000000000u
 
 static struct session_plan plan;
-static exo_cap libos, account;
+static exo_cap libos, account, requests;
 static const void *posix_elf;
 
 static void make_libos(void)
@@ -68,6 +68,8 @@ static int64_t launch(const char *const *argv, const char *const *envp, const ch
                               .table = services_table(),
                               .op = PROC_BOOT,
                               .flags = flags | HANDOVER_SEARCH,
+                              .notification = requests,
+                              .event_bits = EVENT_PROC,
                               .cwd = cwd,
                               .argv = argv,
                               .envp = envp};
@@ -96,14 +98,33 @@ static bool collect(int64_t pid, uint32_t *status)
     }
 }
 
+/* pid 1 is asked to stop the machine by the signals that busybox's and sysvinit's tools send; the
+ * LibOS's reboot(2) sends them too. There is nothing to restart into: all of them power off. */
+static void heed_signals(void)
+{
+    static const uint64_t stop = 1ull << (SIGTERM - 1) | 1ull << (SIGUSR1 - 1) |
+                                 1ull << (SIGUSR2 - 1) | 1ull << (SIGPWR - 1);
+    struct exo_message m = ipc_message(PROC_INIT_SIGNALS, 0, 0, 0, 0);
+    int64_t tag = exo_call(services_proc(), &m);
+
+    if (tag >= 0 && (m.w[0] & stop) != 0)
+        power_off(0);
+}
+
+/* Sleeps until proc has something to tell, or until `deadline`. */
+static void listen(exo_time deadline)
+{
+    if (event_wait(deadline) & EVENT_PROC)
+        heed_signals();
+}
+
 /* Until the process has ended; its wait status as Linux encodes it. */
 static uint32_t wait_for(int64_t pid)
 {
     uint32_t status;
 
     while (!collect(pid, &status))
-        if (event_wait(EXO_FOREVER) & INIT_EVENT_POWER_OFF)
-            power_off(0);
+        listen(EXO_FOREVER);
     return status;
 }
 
@@ -143,18 +164,28 @@ static void run_logins(void)
 
         wait_for(launch(argv, envp, "/root", HANDOVER_CONSOLE | HANDOVER_SESSION));
         while (clock_uptime() < earliest)
-            if (event_wait(earliest) & INIT_EVENT_POWER_OFF)
-                power_off(0);
+            listen(earliest);
     }
+}
+
+/* proc gets the right to raise events, and no other. */
+static void hear_proc(void)
+{
+    int64_t made = exo_notification_create(EXO_CAP_ACCOUNT);
+
+    if (made >= 0 && exo_notification_bind((exo_cap)made) == EXO_OK)
+        made = exo_cap_derive((exo_cap)made, EXO_R_SIGNAL | EXO_R_GRANT, 0, 0, 0);
+    if (made < 0)
+        power_off_because(STATUS_FAILED, "cannot hear proc: %s", exo_error_text(made));
+    requests = (exo_cap)made;
 }
 
 static void session_thread(uint64_t argument)
 {
     (void)argument;
-    if (exo_notification_bind(services_requests()) != EXO_OK)
-        power_off_because(STATUS_FAILED, "cannot hear requests");
+    hear_proc();
     make_libos();
-    account = account_make("session account", MEMORY_PERCENT);
+    account = account_make("session account", services_memory_left());
     if (plan.words != NULL)
         run_command();
     else

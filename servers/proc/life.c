@@ -145,15 +145,20 @@ static void session_end(uint32_t slot)
 
     if (s->leader != slot)
         return;
-    s->leader = NOBODY;
-    if (entries[slot].tty < 0)
-        return;
     uint32_t group = table_find_group(s->foreground);
-    jobs_set_tty(processes[slot].session, -1);
+    bool has_tty = entries[slot].tty >= 0;
+
+    s->leader = NOBODY;
     s->foreground = 0;
-    if (group != NOBODY && groups[group].session == processes[slot].session)
+    if (group != NOBODY && groups[group].session == processes[slot].session) {
         signal_group(group, SIGHUP);
-    port_notify_tty();
+        if (!has_tty) /* it was hung up earlier */
+            signal_group(group, SIGCONT);
+    }
+    if (has_tty) {
+        jobs_set_tty(processes[slot].session, -1);
+        port_notify_tty();
+    }
 }
 
 static void abandon_children(uint32_t slot)

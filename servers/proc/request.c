@@ -219,14 +219,30 @@ static int64_t serve_signal_group(struct request *r)
 
 static int64_t serve_set_tty(struct request *r)
 {
-    uint32_t session = table_find_session((int32_t)r->m->w[0]);
-    int32_t minor = (int32_t)r->m->w[1];
+    const uint64_t *w = r->m->w;
+    uint32_t session = table_find_session((int32_t)w[0]);
+    int32_t minor = (int32_t)w[1], foreground = (int32_t)w[2];
 
     port_set_tty(take_cap(r, 0));
     if (session == NOBODY || sessions[session].leader == NOBODY)
         return -ESRCH;
+    if (w[3] != 0) {
+        if (w[3] >= PROC_MAX || !process_alive((uint32_t)w[3]) ||
+            processes[w[3]].session != session || minor >= 0)
+            return -EINVAL;
+        entries[w[3]].tty = -1;
+        return 0;
+    }
+    if (minor >= 0) {
+        uint32_t group = table_find_group(foreground);
+
+        if (group == NOBODY)
+            return -ESRCH;
+        if (groups[group].session != session)
+            return -EPERM;
+    }
     jobs_set_tty(session, minor < 0 ? -1 : minor);
-    sessions[session].foreground = minor < 0 ? 0 : (int32_t)r->m->w[2];
+    sessions[session].foreground = foreground;
     return 0;
 }
 

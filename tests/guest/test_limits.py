@@ -29,7 +29,7 @@ def sixty_four_piped_processes_leave_nothing_behind():
 
 
 def full_tmpfs_says_so():
-    result = sh("cat /dev/zero > /tmp/full 2>&1; echo $?; rm /tmp/full; echo still > /tmp/ok; "
+    result = sh("cat /dev/zero 2>&1 > /tmp/full; echo $?; rm /tmp/full; echo still > /tmp/ok; "
                 "cat /tmp/ok", options=["--mem", "256"])
     check_output(result, "cat: write error: No space left on device\n1\nstill\n")
 

@@ -69,12 +69,12 @@ def extra_archives_lie_over_the_root():
     output = io.BytesIO()
     writer = newc.Writer(output)
     writer.add(newc.Entry("etc/hostname", stat.S_IFREG | 0o644, b"other\n"))
-    writer.add(newc.Entry("opt/new", stat.S_IFREG | 0o755, b"#!/bin/sh\necho run\n"))
+    writer.add(newc.Entry("etc/new", stat.S_IFREG | 0o755, b"#!/bin/sh\necho run\n"))
     writer.close()
     with tempfile.NamedTemporaryFile(suffix=".cpio.gz") as archive:
         archive.write(gzip.compress(output.getvalue()))
         archive.flush()
-        result = sh("cat /etc/hostname; /opt/new", options=["--initrd", archive.name])
+        result = sh("cat /etc/hostname; /etc/new", options=["--initrd", archive.name])
     check_output(result, "other\nrun\n")
 
 

@@ -11,8 +11,8 @@ PROMPT = r"> $"
 
 
 def _shell(**how):
-    """An interactive mksh with a prompt that is easy to wait for."""
-    terminal = Terminal("env", "PS1=> ", "ENV=/dev/null", "mksh", "-i", **how)
+    """An interactive mksh with a prompt that is easy to wait for (root's must have a #)."""
+    terminal = Terminal("env", "PS1=#> ", "ENV=/dev/null", "mksh", "-i", **how)
     terminal.expect(PROMPT, 60)
     return terminal
 

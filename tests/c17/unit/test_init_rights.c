@@ -22,7 +22,7 @@ static void grants(void)
 {
     TEST_BEGIN("an empty file grants nothing, with the usual account and priority");
     ASSERT_EQ(parse(""), 0);
-    ASSERT_FALSE(r.endpoint || r.log || r.archive || r.options || r.notify_init);
+    ASSERT_FALSE(r.endpoint || r.log || r.archive || r.options);
     ASSERT_FALSE(r.table_read || r.table_write || r.call[SERVER_FS] || r.mint[SERVER_TTY]);
     ASSERT_EQ(r.device_count, 0);
     ASSERT_EQ(r.memory, RIGHTS_MEMORY);
@@ -30,8 +30,8 @@ static void grants(void)
     TEST_END();
 
     TEST_BEGIN("every line grants its right and no other");
-    ASSERT_EQ(parse("endpoint\nlog\narchive\noptions\nnotify init\n"), 0);
-    ASSERT_TRUE(r.endpoint && r.log && r.archive && r.options && r.notify_init);
+    ASSERT_EQ(parse("endpoint\nlog\narchive\noptions\n"), 0);
+    ASSERT_TRUE(r.endpoint && r.log && r.archive && r.options);
     ASSERT_EQ(parse("call fs\nmint tty"), 0);
     ASSERT_TRUE(r.call[SERVER_FS] && r.mint[SERVER_TTY]);
     ASSERT_FALSE(r.call[SERVER_PROC] || r.call[SERVER_TTY] || r.mint[SERVER_FS]);
@@ -75,7 +75,7 @@ static void refusals(void)
         "mint disk",
         "table",
         "table all",
-        "notify",
+
         "notify proc",
         "irq",
         "irq x",

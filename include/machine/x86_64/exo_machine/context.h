@@ -15,6 +15,7 @@ struct exo_context {
 
 #define EXO_CONTEXT_PC(context) ((context)->rip)
 #define EXO_CONTEXT_SP(context) ((context)->rsp)
+#define EXO_CONTEXT_ARGUMENT(context) ((context)->rdi) /* the first argument register */
 
 /* The highest address a user mapping may end at, and where the kernel's view is mapped. */
 #define EXO_USER_TOP 0x00007ffffffff000u

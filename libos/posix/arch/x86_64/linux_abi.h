@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Linux's struct stat on x86_64. (riscv64 and aarch64 share another.) */
-#ifndef LINUX_STAT_H
-#define LINUX_STAT_H
+/* Linux's structures for files that differ between machines, as they are on x86_64. */
+#ifndef LINUX_ABI_H
+#define LINUX_ABI_H
 
 #include <assert.h>
 #include <stdint.h>
@@ -15,5 +15,12 @@ struct linux_stat {
     int64_t unused[3];
 };
 static_assert(sizeof(struct linux_stat) == 144, "Linux ABI: struct stat");
+
+/* Packed on this machine alone. */
+struct linux_epoll_event {
+    uint32_t events;
+    uint64_t data;
+} __attribute__((packed));
+static_assert(sizeof(struct linux_epoll_event) == 12, "Linux ABI: struct epoll_event");
 
 #endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Named local sockets: bind, listen, connect, accept.
+ *
+ * A meeting place is a region that the binder makes and fs gives to whoever may connect:
+ *
+ *     page 0        struct meeting
+ *     then, SLOTS times: one page of ring headers, two rings
+ *
+ * A slot goes FREE -> (name of the client, while it prepares) -> PENDING -> ACCEPTED, by single
+ * atomic steps, and is FREE again when the kernel has marked both sides gone, or the client before
+ * it was accepted. Whoever looks for a free slot finds that out (slot_settle). `gone` says that the
+ * listener is no more.
+ */
+#include "claim.h"
+#include "socket.h"
+
+#define SLOTS      32u
+#define SLOT_PAGES (1 + 2 * RING_PAGES)
+#define PAGES      (1 + (uint64_t)SLOTS * SLOT_PAGES)
+
+/* States of a slot; other values are names of claims. */
+#define FREE     0u
+#define PENDING  0x80000001u
+#define ACCEPTED 0x80000002u
+
+struct meeting {
+    _Atomic uint32_t gone;      /* set by the kernel when the last listener is */
+    _Atomic uint32_t listening; /* listen was called */
+    _Atomic uint32_t asked;     /* counts connects; who accepts sleeps on it */
+    _Atomic uint32_t answered;  /* counts accepts, for who waits for a slot */
+    _Atomic uint32_t unused_word, backlog;
+    struct {
+        _Atomic uint32_t state;
+        int32_t pid;
+        uint32_t uid, gid;
+    } slot[SLOTS], server;
+};
+static_assert(sizeof(struct meeting) <= EXO_PAGE_SIZE, "shared: meeting");
+
+static uint64_t slot_headers(const struct stream *s, uint32_t slot)
+{
+    return s->va + (1 + (uint64_t)slot * SLOT_PAGES) * EXO_PAGE_SIZE;
+}
+
+/* ---- addresses ----------------------------------------------------------------------------------- */
+
+/* Reads a struct sockaddr_un: the path's length, or an errno. */
+static int64_t address_get(char path[SOCKET_PATH_BYTES + 1], uint64_t user, uint64_t bytes_word)
+{
+    uint8_t address[2 + SOCKET_PATH_BYTES];
+    uint32_t bytes = (uint32_t)bytes_word;
+
+    if (bytes < 2 || bytes > sizeof address)
+        return -EINVAL;
+    if (user_read(address, user, bytes) < 0)
+        return -EFAULT;
+    if ((address[0] | address[1] << 8) != AF_UNIX)
+        return -EAFNOSUPPORT;
+    bytes -= 2;
+    memcpy(path, address + 2, bytes);
+    path[bytes] = 0;
+    return (int64_t)strnlen(path, bytes);
+}
+
+/* ---- slots --------------------------------------------------------------------------------------- */
+
+/* Is the slot free, or can it be freed? `client` writes ring 0. */
+static void slot_settle(struct meeting *m, const struct stream *s, uint32_t slot)
+{
+    struct ring *rings = stream_ring(slot_headers(s, slot), 0);
+    uint32_t state = atomic_load(&m->slot[slot].state);
+    bool client_gone = atomic_load(&rings[0].writer_gone) == 1;
+    bool server_gone = atomic_load(&rings[1].writer_gone) == 1;
+
+    if ((state == PENDING && client_gone) || (state == ACCEPTED && client_gone && server_gone) ||
+        (state != FREE && state != PENDING && state != ACCEPTED && !claim_holder_lives(state)))
+        atomic_compare_exchange_strong(&m->slot[slot].state, &state, FREE);
+}
+
+/* Takes a free slot for this process; -1: there is none. */
+static int32_t slot_take(struct meeting *m, const struct stream *s)
+{
+    uint32_t backlog = atomic_load(&m->backlog), pending = 0;
+
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        slot_settle(m, s, i);
+        pending += atomic_load(&m->slot[i].state) == PENDING;
+    }
+    for (uint32_t i = 0; pending <= backlog && i < SLOTS; i++) {
+        uint32_t free = FREE;
+
+        if (atomic_compare_exchange_strong(&m->slot[i].state, &free, claim_own_name()))
+            return (int32_t)i;
+    }
+    return -1;
+}
+
+bool socket_abandoned(const struct socket *s)
+{
+    return s->meeting && s->phase == SOCKET_CONNECTED &&
+           atomic_load(&s->meeting->slot[s->slot].state) == PENDING &&
+           atomic_load(&s->meeting->gone);
+}
+
+uint32_t meeting_poll(struct socket *s, struct waiter *w)
+{
+    struct meeting *m = s->meeting;
+
+    if (w) {
+        waiter_add(w, &m->asked, atomic_load(&m->asked));
+        waiter_add(w, &m->gone, atomic_load(&m->gone));
+    }
+    for (uint32_t i = 0; s->phase == SOCKET_LISTENING && i < SLOTS; i++) {
+        if (atomic_load(&m->slot[i].state) == PENDING)
+            return POLL_IN;
+    }
+    return 0;
+}
+
+/* ---- the listener -------------------------------------------------------------------------------- */
+
+/* The region of a new meeting place; f holds the pair that says when it is gone. */
+static int64_t meeting_make(struct file *f)
+{
+    int64_t region = exo_region_create(0, PAGES, 1);
+    struct stream *s = region < 0 ? 0 : stream_map((exo_cap)region, PAGES);
+    struct socket *socket = socket_of(f);
+    exo_cap ends[2];
+
+    if (!s)
+        return -ENFILE;
+    if (exo_pair_create(s->region, offsetof(struct meeting, gone),
+                        offsetof(struct meeting, unused_word), ends) < 0) {
+        stream_put(s);
+        return -ENFILE;
+    }
+    f->caps[0] = ends[0];
+    f->caps[1] = ends[1];
+    socket->stream = s;
+    socket->meeting = (struct meeting *)s->va;
+    return 0;
+}
+
+/* Gives fs the region, and the name. */
+static int64_t meeting_name(const struct socket *socket, const char *text)
+{
+    struct exo_utcb *utcb = exo_utcb();
+    struct path path;
+    struct exo_message m;
+    int64_t length;
+
+    path_from_text(&path, text);
+    length = path_put(&path, 0, false);
+    if (length < 0)
+        return length;
+    utcb->send[0] = (struct exo_send){socket->stream->region, EXO_SEND_COPY};
+    m = (struct exo_message){EXO_TAG(FS_SOCKET_BIND, length, 1),
+                             {path.base, 0777 & ~current()->umask, 0, 0}};
+    return server_call(current()->fs, &m);
+}
+
+DEFINE_CALL3(bind, fd, user, bytes)
+{
+    char path[SOCKET_PATH_BYTES + 1];
+    struct file *f;
+    struct socket *s;
+    int64_t result = socket_get(fd, &f), length;
+
+    if (result < 0)
+        return result;
+    s = socket_of(f);
+    length = address_get(path, user, bytes);
+    if (length < 0)
+        return length;
+    if (s->phase != SOCKET_NEW)
+        return -EINVAL;
+    if (s->type != SOCK_STREAM)
+        return -EOPNOTSUPP;
+    if (length == 0) /* neither automatic nor abstract names */
+        return -EADDRNOTAVAIL;
+    if (!s->stream && (result = meeting_make(f)) < 0)
+        return result;
+    result = meeting_name(s, path);
+    if (result < 0)
+        return result == -EEXIST ? -EADDRINUSE : result;
+    s->phase = SOCKET_BOUND;
+    s->own_path_bytes = (uint32_t)length;
+    memcpy(s->own_path, path, (size_t)length);
+    return 0;
+}
+
+DEFINE_CALL2(listen, fd, backlog)
+{
+    struct file *f;
+    struct socket *s;
+    int64_t result = socket_get(fd, &f);
+    uint32_t limit = (int32_t)backlog < 0 ? 0 : (uint32_t)backlog;
+
+    if (result < 0)
+        return result;
+    s = socket_of(f);
+    if (s->phase != SOCKET_BOUND && s->phase != SOCKET_LISTENING)
+        return s->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    s->meeting->server.pid = current()->pid;
+    s->meeting->server.uid = current()->entry->euid;
+    s->meeting->server.gid = current()->entry->egid;
+    atomic_store(&s->meeting->backlog, limit < SLOTS ? limit : SLOTS);
+    atomic_store(&s->meeting->listening, 1);
+    s->phase = SOCKET_LISTENING;
+    return 0;
+}
+
+/* Takes the first connection that waits: its slot, or -EAGAIN. */
+static int64_t accept_take(struct meeting *m)
+{
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        uint32_t pending = PENDING;
+
+        if (atomic_compare_exchange_strong(&m->slot[i].state, &pending, ACCEPTED)) {
+            atomic_fetch_add(&m->answered, 1);
+            exo_wake(&m->answered, UINT32_MAX);
+            return i;
+        }
+    }
+    return -EAGAIN;
+}
+
+static int64_t accept_wait(struct file *f)
+{
+    int64_t slot = accept_take(socket_of(f)->meeting);
+
+    file_get(f);
+    while (slot == -EAGAIN && !file_nonblocking(f)) {
+        int64_t slept = file_wait(f, POLL_IN, EXO_FOREVER);
+
+        slot = slept < 0 ? slept : accept_take(socket_of(f)->meeting);
+    }
+    file_put(f);
+    return slot;
+}
+
+/* Nobody will ever serve an accepted slot: the client finds its peer gone. */
+static void slot_refuse(const struct stream *s, uint32_t slot)
+{
+    struct ring *rings = stream_ring(slot_headers(s, slot), 0);
+
+    atomic_store(&rings[1].writer_gone, 1);
+    atomic_store(&rings[0].reader_gone, 1);
+    exo_wake(&rings[1].writer_gone, UINT32_MAX);
+    exo_wake(&rings[0].reader_gone, UINT32_MAX);
+}
+
+/* The server's side of an accepted slot. */
+static int64_t accept_side(struct file *listener, uint32_t slot, uint32_t flags, struct file **out)
+{
+    struct socket *l = socket_of(listener), *s;
+    struct file *f = socket_new(SOCK_STREAM, flags);
+    int64_t result;
+
+    if (!f)
+        return -ENFILE;
+    l->stream->users++;
+    result = socket_connect_rings(f, l->stream, slot_headers(l->stream, slot), 1);
+    if (result < 0) {
+        file_put(f);
+        return result;
+    }
+    s = socket_of(f);
+    s->peer_pid = l->meeting->slot[slot].pid;
+    s->peer_uid = l->meeting->slot[slot].uid;
+    s->peer_gid = l->meeting->slot[slot].gid;
+    memcpy(s->own_path, l->own_path, sizeof s->own_path);
+    s->own_path_bytes = l->own_path_bytes;
+    *out = f;
+    return 0;
+}
+
+static int64_t accept_fd(uint64_t fd, uint64_t user, uint64_t user_bytes, uint32_t flags)
+{
+    struct file *f, *made;
+    int64_t result = socket_get(fd, &f), slot;
+
+    if (result < 0)
+        return result;
+    if (flags & ~(uint32_t)(O_NONBLOCK | O_CLOEXEC))
+        return -EINVAL;
+    if (socket_of(f)->phase != SOCKET_LISTENING)
+        return socket_of(f)->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    file_get(f);
+    result = slot = accept_wait(f);
+    if (slot >= 0)
+        result = accept_side(f, (uint32_t)slot, flags, &made);
+    if (slot >= 0 && result < 0)
+        slot_refuse(socket_of(f)->stream, (uint32_t)slot);
+    file_put(f);
+    if (result < 0)
+        return result;
+    if (user && socket_peer_store(made, user, user_bytes) < 0) {
+        file_put(made);
+        return -EFAULT;
+    }
+    return fd_add(made, 0, (flags & O_CLOEXEC) != 0);
+}
+
+DEFINE_CALL3(accept, fd, user, user_bytes)
+{
+    return accept_fd(fd, user, user_bytes, 0);
+}
+
+DEFINE_CALL4(accept4, fd, user, user_bytes, flags)
+{
+    return accept_fd(fd, user, user_bytes, (uint32_t)flags);
+}
+
+/* ---- the client ---------------------------------------------------------------------------------- */
+
+/* Asks fs for the meeting place behind a path, and maps it. */
+static int64_t meeting_find(const char *text, struct stream **out)
+{
+    struct path path;
+    struct exo_message m;
+    exo_cap region = 0;
+    int64_t result;
+
+    path_from_text(&path, text);
+    result = path_put(&path, 0, false);
+    if (result < 0)
+        return result;
+    m = (struct exo_message){EXO_TAG(FS_SOCKET_CONNECT, result, 0), {path.base, 0, 0, 0}};
+    result = server_call_caps(current()->fs, &m, &region, 1);
+    if (result < 0)
+        return result;
+    *out = region ? stream_map(region, PAGES) : 0;
+    return *out ? 0 : -ECONNREFUSED;
+}
+
+static bool refuses(const struct meeting *m)
+{
+    return atomic_load(&m->gone) || !atomic_load(&m->listening);
+}
+
+/* Waits for a slot. */
+static int64_t slot_wait(struct file *f, struct meeting *m, const struct stream *s)
+{
+    for (;;) {
+        uint32_t answered = atomic_load(&m->answered);
+        int32_t slot = refuses(m) ? -1 : slot_take(m, s);
+        struct waiter w;
+        int64_t result;
+
+        if (slot >= 0)
+            return slot;
+        if (refuses(m))
+            return -ECONNREFUSED;
+        if (file_nonblocking(f))
+            return -EAGAIN;
+        waiter_init(&w, EXO_FOREVER);
+        waiter_add(&w, &m->answered, answered);
+        waiter_add(&w, &m->gone, 0);
+        result = waiter_sleep(&w);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* Makes f the client of a slot that is ours, and tells the listener. Takes the use of s. */
+static int64_t slot_enter(struct file *f, struct stream *s, uint32_t slot)
+{
+    struct meeting *m = (struct meeting *)s->va;
+    const struct process *p = current();
+    uint64_t headers = slot_headers(s, slot);
+    int64_t result;
+
+    memset((void *)headers, 0, 2 * sizeof(struct ring));
+    result = socket_connect_rings(f, s, headers, 0);
+    if (result < 0) {
+        atomic_store(&m->slot[slot].state, FREE);
+        return result;
+    }
+    m->slot[slot].pid = p->pid;
+    m->slot[slot].uid = p->entry->euid;
+    m->slot[slot].gid = p->entry->egid;
+    socket_of(f)->meeting = m;
+    socket_of(f)->slot = slot;
+    socket_of(f)->peer_pid = m->server.pid;
+    socket_of(f)->peer_uid = m->server.uid;
+    socket_of(f)->peer_gid = m->server.gid;
+    atomic_store(&m->slot[slot].state, PENDING);
+    atomic_fetch_add(&m->asked, 1);
+    exo_wake(&m->asked, UINT32_MAX);
+    return 0;
+}
+
+DEFINE_CALL3(connect, fd, user, bytes)
+{
+    char path[SOCKET_PATH_BYTES + 1];
+    struct stream *stream;
+    struct file *f;
+    int64_t result = socket_get(fd, &f), length;
+
+    if (result < 0)
+        return result;
+    length = address_get(path, user, bytes);
+    if (length < 0)
+        return length;
+    if (socket_of(f)->phase != SOCKET_NEW)
+        return socket_of(f)->phase == SOCKET_CONNECTED ? -EISCONN : -EINVAL;
+    if (length == 0) /* an abstract name: nobody has one */
+        return -ECONNREFUSED;
+    result = meeting_find(path, &stream);
+    if (result < 0)
+        return result;
+    file_get(f);
+    result = socket_of(f)->type == SOCK_STREAM ? slot_wait(f, (struct meeting *)stream->va, stream)
+                                               : -EPROTOTYPE;
+    if (result < 0)
+        stream_put(stream);
+    else
+        result = slot_enter(f, stream, (uint32_t)result);
+    if (result == 0) {
+        socket_of(f)->peer_path_bytes = (uint32_t)length;
+        memcpy(socket_of(f)->peer_path, path, (size_t)length);
+    }
+    file_put(f);
+    return result;
+}

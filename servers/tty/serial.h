@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The serial line of the console: a 16550 (PC16550D data sheet, National Semiconductor 1995). */
+#ifndef TTY_SERIAL_H
+#define TTY_SERIAL_H
+
+#include "servers/tty/terminal.h"
+
+#define SERIAL_EVENT 0x1u /* event bit of its interrupt */
+
+/** Sets the chip up; interrupts arrive at `notification`. 0 or a negative EXO_E*. */
+int64_t serial_init(exo_cap notification);
+/** Moves output of the line to the chip, as much as it takes; the rest follows by interrupt. */
+void serial_transmit(struct discipline *line);
+/** Moves what the chip has received to the line, as far as there is room. */
+void serial_receive(struct discipline *line);
+/** After an interrupt, or when room has been made: both, and the interrupt may come again. */
+void serial_service(struct terminal *console);
+
+#endif
