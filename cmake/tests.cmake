@@ -3,11 +3,13 @@
 # Every test, each a ctest test of its own name:
 #   unit/NAME    tests/c17/unit/test_NAME.c on the host, under the sanitizers (label unit)
 #   guest/NAME   a function of tests/guest/test_*.py, as listed in tests/guest/list (label guest)
+#   guest/calls-NAME  tests/guest/calls/NAME.c, in place of init (label guest)
 #   check/NAME   a rule about the source tree (label check)
 # The label "long" keeps a test out of `make test`.
 
 add_subdirectory(tests/c17/unit)
 add_subdirectory(tests/guest)
+add_subdirectory(tests/guest/calls)
 
 # exo_check(NAME COMMAND...)
 function(exo_check name)

@@ -14,6 +14,7 @@
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trace/log.h>
+#include <kernel/trap/view.h>
 
 /* How much of the machine goes into capabilities: one for every 4 frames, 65,536 at least. */
 static uint32_t cap_count(void)

@@ -12,6 +12,7 @@
 #include <kernel/mem/frame.h>
 #include <kernel/mem/region.h>
 #include <kernel/object.h>
+#include <kernel/trap/view.h>
 #include <lib/string.h>
 
 #define POOL_PAGES 8192u
@@ -24,7 +25,6 @@ struct kind {
 };
 
 static struct kind kinds[EXO_TYPES];
-static uint64_t live_objects;
 
 /* ---- pools ------------------------------------------------------------------------------------- */
 
@@ -93,7 +93,7 @@ int64_t object_create(enum exo_type type, struct account *account, void **out)
     o->index = index;
     o->account = account;
     o->type = (uint8_t)type;
-    live_objects++;
+    kernel_view->objects++;
     *out = o;
     return EXO_OK;
 }
@@ -114,14 +114,9 @@ void object_unref(struct object *o)
     kind->destroy(o);
     o->type = EXO_NONE;
     pool_give(&kind->pool, o, index);
-    live_objects--;
+    kernel_view->objects--;
     if (account)
         account_uncharge_object(account);
-}
-
-uint64_t object_count(void)
-{
-    return live_objects;
 }
 
 static void kind_init(enum exo_type type, size_t bytes, void (*destroy)(void *))

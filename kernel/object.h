@@ -44,9 +44,6 @@ static inline void object_ref(struct object *o)
 /** Drops a reference; the last one destroys the object. */
 void object_unref(struct object *o);
 
-/** Numbers of live objects, for the view. */
-uint64_t object_count(void);
-
 /** Mapping records and others that no capability names have pools as well. */
 struct pool {
     uint32_t bytes;    /* of a slot */

@@ -40,8 +40,5 @@ struct timer;
 
 /** A timer that is due: ends its thread's sleep or raises its alarm (ipc/wait.c). */
 void timer_fire(struct timer *t);
-/** Copies the kernel's counters into the published view (trap/view.c). */
-void view_update(void);
-void view_init(uint64_t epoch_ns);
 
 #endif

@@ -6,7 +6,8 @@
  * Time: now_ns = (((ticks - tick_base) * tick_mult) >> tick_shift) + 0, where ticks is the
  * processor's counter (x86_64: rdtsc), in 128-bit arithmetic or, while the difference is below
  * 2^32 seconds at the given multiplier, in 64 bits after a split; tick_* never change after boot.
- * Counters are single words written by the kernel alone: each is consistent in itself.
+ * Counters are single words written by the kernel alone: each is consistent in itself. frames_free,
+ * objects and caps are exact; the others are as of the last timer, yield or idle moment.
  */
 #ifndef EXO_VIEW_H
 #define EXO_VIEW_H
@@ -24,15 +25,15 @@ struct exo_view {
     uint32_t reserved0;
     uint64_t epoch_ns;      /* real-time clock at time 0, nanoseconds since 1970 */
     uint64_t frames_total;  /* RAM that the kernel manages, in pages */
-    _Atomic uint64_t frames_free;
-    _Atomic uint64_t objects;       /* live kernel objects of all kinds */
-    _Atomic uint64_t caps;          /* live capabilities */
-    _Atomic uint64_t entries;       /* native calls, faults, exceptions and interrupts */
-    _Atomic uint64_t reflections;   /* foreign calls reflected */
-    _Atomic uint64_t space_switches;
-    _Atomic uint64_t dying;         /* environments whose destruction is not finished */
-    _Atomic uint64_t idle_ns;       /* time with nothing to run */
-    _Atomic uint64_t thread_switches;
+    uint64_t frames_free;
+    uint64_t objects;       /* live kernel objects of all kinds */
+    uint64_t caps;          /* live capabilities */
+    uint64_t entries;       /* native calls, faults, exceptions and interrupts */
+    uint64_t reflections;   /* foreign calls reflected */
+    uint64_t space_switches;
+    uint64_t dying;         /* environments whose destruction is not finished */
+    uint64_t idle_ns;       /* time with nothing to run */
+    uint64_t thread_switches;
     uint64_t reserved[8];
 };
 static_assert(sizeof(struct exo_view) <= 4096, "ABI: the view is one page");

@@ -14,9 +14,9 @@
  *
  * Paths: in msg[], not NUL-terminated, length in the tag. Relative paths start at directory
  * `base`, a file number from struct fs_open_reply.number (0: the root). A number is unguessable,
- * so it is proof that the directory was opened. An absolute path starts at `base` too: it is then the
- * caller's root, for this path and the links in it (after chroot; otherwise 0). FS_OPEN of an empty
- * path opens `base` itself anew. The reply's w0 is >= 0 or a negative Linux errno.
+ * so it is proof that the directory was opened. An absolute path starts at `base` too: it is
+ * then the caller's root, for this path and the links in it (after chroot; otherwise 0). FS_OPEN of
+ * an empty path opens `base` itself anew. The reply's w0 is >= 0 or a negative Linux errno.
  */
 #ifndef PROTO_FS_H
 #define PROTO_FS_H

@@ -23,26 +23,26 @@
 
 /* Well-known slots of a POSIX environment, beside those of exo/boot.h. proc fills PROC, FS, TTY and
  * SHARED (with the badge of the process); the others come with fork, or from the parent at exec. */
-#define PROC_CAP_PROC    4  /* endpoint of proc, badge = slot in the table */
-#define PROC_CAP_FS      5  /* endpoint of fs, same badge */
-#define PROC_CAP_TTY     6  /* endpoint of tty, same badge */
-#define PROC_CAP_SHARED  7  /* region: struct proc_shared of this process */
-#define PROC_CAP_TABLE   8  /* region, read: struct proc_entry[PROC_MAX] */
-#define PROC_CAP_LIBOS   9  /* region, read/exec: the LibOS image (pages of its file, all segments) */
+#define PROC_CAP_PROC       4 /* endpoint of proc, badge = slot in the table */
+#define PROC_CAP_FS         5 /* endpoint of fs, same badge */
+#define PROC_CAP_TTY        6 /* endpoint of tty, same badge */
+#define PROC_CAP_SHARED     7 /* region: struct proc_shared of this process */
+#define PROC_CAP_TABLE      8 /* region, read: struct proc_entry[PROC_MAX] */
+#define PROC_CAP_LIBOS      9 /* region, read/exec: the LibOS image (pages of its file, all segments) */
 #define PROC_CAP_FIRST_FREE 16
 
 /* Addresses that every POSIX environment uses for them (the LibOS occupies 0x7f0000000000 up). */
-#define PROC_TABLE_VA    0x00007f1000000000u
-#define PROC_SHARED_VA   0x00007f1100000000u /* of a context k of one environment: + k * 0x100000 */
+#define PROC_TABLE_VA  0x00007f1000000000u
+#define PROC_SHARED_VA 0x00007f1100000000u /* of a context k of one environment: + k * 0x100000 */
 
 #define PROC_MAX 4096u /* processes at a time */
 
 enum proc_state {
     PROC_FREE,
-    PROC_EMBRYO,  /* registered, not running yet */
+    PROC_EMBRYO, /* registered, not running yet */
     PROC_RUNNING,
     PROC_STOPPED,
-    PROC_ZOMBIE,  /* dead, not yet waited for */
+    PROC_ZOMBIE, /* dead, not yet waited for */
 };
 
 #define PROC_GROUPS 32
@@ -55,13 +55,13 @@ struct proc_entry {
     int32_t pid, ppid, pgid, sid;
     uint32_t ruid, euid, suid, fsuid;
     uint32_t rgid, egid, sgid, fsgid;
-    int32_t tty;          /* minor of the controlling terminal, -1: none */
-    uint32_t status;      /* zombie or stopped: wait status as Linux encodes it */
-    uint64_t start_ns;    /* exo_time of the start */
-    uint64_t cpu_ns;      /* of a zombie: CPU time; of the living: as of the last look */
+    int32_t tty;       /* minor of the controlling terminal, -1: none */
+    uint32_t status;   /* zombie or stopped: wait status as Linux encodes it */
+    uint64_t start_ns; /* exo_time of the start */
+    uint64_t cpu_ns;   /* of a zombie: CPU time; of the living: as of the last look */
     uint64_t children_cpu_ns;
     uint16_t group_count;
-    uint16_t execs;       /* has it called execve yet (setpgid's rule) */
+    uint16_t execs; /* has it called execve yet (setpgid's rule) */
     int32_t nice;
     uint32_t groups[PROC_GROUPS];
     uint32_t pad[8];
@@ -86,14 +86,14 @@ struct proc_siginfo {
  * A stop signal takes a pending SIGCONT away, and SIGCONT the stop signals. SIGKILL never gets here.
  */
 struct proc_shared {
-    _Atomic uint64_t pending;        /* bit signo-1: standard signals sent and not taken */
-    _Atomic uint64_t ignored;        /* kept by the process: signals that would do nothing if they
+    _Atomic uint64_t pending;      /* bit signo-1: standard signals sent and not taken */
+    _Atomic uint64_t ignored;      /* kept by the process: signals that would do nothing if they
                                         came now, which proc drops: ignored by action or by default,
                                         and blocked in no thread */
-    _Atomic uint64_t continues;      /* counts the SIGCONTs sent, from 1 on: see PROC_STOP */
-    _Atomic uint32_t child_events;   /* counts changes of its children; a word to wait on */
-    _Atomic uint32_t child_flags;    /* kept by the process: PROC_CHILD_* */
-    _Atomic uint32_t head, tail;     /* queue positions, free running */
+    _Atomic uint64_t continues;    /* counts the SIGCONTs sent, from 1 on: see PROC_STOP */
+    _Atomic uint32_t child_events; /* counts changes of its children; a word to wait on */
+    _Atomic uint32_t child_flags;  /* kept by the process: PROC_CHILD_* */
+    _Atomic uint32_t head, tail;   /* queue positions, free running */
     struct proc_siginfo info[65];
     struct proc_siginfo queue[PROC_SIGQUEUE];
     uint8_t pad[4096 - 40 - (65 + 64) * 24];
@@ -101,17 +101,25 @@ struct proc_shared {
     /* Published by the process for ps and /proc; pages 1-7 of the region. Any bytes may be found. */
     char comm[16];
     uint32_t cmdline_bytes, environ_bytes;
-    uint32_t vm_pages;               /* mapped pages of the program */
+    uint32_t vm_pages; /* mapped pages of the program */
     uint32_t threads;
     uint32_t map_count, fd_count;
     uint64_t brk_start, brk_end, stack_start;
     char exe[512];
     char cwd[512];
     char root[64];
-    char cmdline[2048];              /* NUL-separated */
+    char cmdline[2048]; /* NUL-separated */
     char environment[1024];
-    struct { int32_t fd; uint32_t flags; char name[56]; } fds[64];
-    struct { uint64_t start, end, offset; uint32_t rights, file; char name[64]; } maps[160];
+    struct {
+        int32_t fd;
+        uint32_t flags;
+        char name[56];
+    } fds[64];
+    struct {
+        uint64_t start, end, offset;
+        uint32_t rights, file;
+        char name[64];
+    } maps[160];
 };
 #define PROC_SHARED_BYTES 32768u
 
@@ -126,9 +134,11 @@ static_assert(offsetof(struct proc_shared, comm) == 4096, "ABI: published part o
 static_assert(sizeof(struct proc_shared) <= PROC_SHARED_BYTES, "ABI: proc_shared");
 
 #define PROC_EVENT_SIGNAL 0x1u /* look at pending and the queue */
-#define PROC_EVENT_KILLED 0x2u /* (to a vfork child's thread) the context is to end: PROC_EXIT, with
+#define PROC_EVENT_KILLED \
+    0x2u /* (to a vfork child's thread) the context is to end: PROC_EXIT, with
                                   any status; what killed it is known */
-#define PROC_EVENT_TTY    0x4u /* (to tty's notification, PROC_SET_TTY) a session with a terminal has
+#define PROC_EVENT_TTY \
+    0x4u /* (to tty's notification, PROC_SET_TTY) a session with a terminal has
                                   lost its leader */
 
 /* Notes of proc_shared.info/queue .code: Linux's SI_USER 0, SI_KERNEL 0x80, SI_QUEUE -1, ...
@@ -206,8 +216,16 @@ enum proc_op {
 
 #define PROC_FORK_SAME_ENV 1u /* a vfork context: env is the caller's own */
 
-enum { PROC_ID_RESUID, PROC_ID_RESGID, PROC_ID_FSUID, PROC_ID_FSGID, PROC_ID_UID, PROC_ID_GID,
-       PROC_ID_REUID, PROC_ID_REGID };
+enum {
+    PROC_ID_RESUID,
+    PROC_ID_RESGID,
+    PROC_ID_FSUID,
+    PROC_ID_FSGID,
+    PROC_ID_UID,
+    PROC_ID_GID,
+    PROC_ID_REUID,
+    PROC_ID_REGID
+};
 
 /* Badges at or above this belong to servers (their names below), which act with root's authority. */
 #define PROC_BADGE_SERVER 0x10000u

@@ -105,6 +105,8 @@ struct pass {
 int64_t env_pass(cap_id source, const struct pass *how, struct env *to, exo_cap want);
 /** Removes a live capability from its owner's table, with the mappings made by it. */
 void env_cap_remove(cap_id c);
+/** A loan did not arrive. If it was the lender's only one, it is as if it had been given back. */
+void env_lend_missed(struct env *lender, exo_cap handle);
 /** Removes up to `budget` capabilities of a table that is going away, from *slot on. True: done. */
 bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget);
 void env_slots_free(struct env *env);

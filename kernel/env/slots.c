@@ -10,9 +10,11 @@
 #include <kernel/env/thread.h>
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/pair.h>
+#include <kernel/irq/device.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/region.h>
 #include <kernel/sys.h>
+#include <kernel/trap/view.h>
 #include <lib/string.h>
 
 static struct cap_table table;
@@ -122,6 +124,7 @@ static int64_t slot_commit(struct env *env, exo_cap where, cap_id c, struct obje
     slot_mark(env, EXO_SLOT(where), true);
     object_ref(object);
     object->caps++;
+    kernel_view->caps++;
     if (object->type == EXO_PAIR)
         pair_held((struct pair *)object, table.entries[c].rights);
     return (int64_t)where;
@@ -252,6 +255,15 @@ static void childless_tell(cap_id lender)
     event_raise_env(owner, EXO_EVENT_CHILDLESS);
 }
 
+void env_lend_missed(struct env *lender, exo_cap handle)
+{
+    cap_id c;
+
+    if (env_cap(lender, handle, &c) == EXO_OK && table.entries[c].flags & EXO_CAP_LENDER &&
+        !cap_has_child(&table, c))
+        childless_tell(c);
+}
+
 void env_cap_remove(cap_id c)
 {
     struct cap *entry = &table.entries[c];
@@ -269,6 +281,7 @@ void env_cap_remove(cap_id c)
     if (s->generation < GENERATION_MAX)
         slot_mark(owner, slot, false);
     object->caps--;
+    kernel_view->caps--;
     if (object->type == EXO_PAIR)
         pair_dropped((struct pair *)object, rights);
     object_unref(object);
@@ -372,11 +385,11 @@ int64_t sys_cap_revoke(exo_cap cap)
     return EXO_OK;
 }
 
-static uint64_t object_bytes(const struct object *o)
+static uint64_t object_size(const struct object *o)
 {
     if (o->type == EXO_FRAME || o->type == EXO_REGION)
         return ((const struct source *)o)->pages << EXO_PAGE_SHIFT;
-    return 0;
+    return o->type == EXO_IOPORT ? ((const struct ioport *)o)->count : 0;
 }
 
 int64_t sys_cap_info(exo_cap cap, struct exo_cap_info *out)
@@ -391,7 +404,7 @@ int64_t sys_cap_info(exo_cap cap, struct exo_cap_info *out)
     struct exo_cap_info info = {.type = c->type,
                                 .rights = c->rights,
                                 .badge = c->badge,
-                                .size = object_bytes(o),
+                                .size = object_size(o),
                                 .holders = o->caps,
                                 .flags = c->flags & (EXO_CAP_NOFORK | EXO_CAP_LENDER)};
     return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;

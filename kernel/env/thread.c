@@ -123,12 +123,11 @@ static void env_unlink(struct thread *t)
     t->env->thread_count--;
 }
 
-void thread_kill(struct thread *t)
+/* Ends a thread, and not the environment that may be without one then. */
+static void thread_stop(struct thread *t)
 {
     struct env *env = t->env;
 
-    if (t->state == THREAD_DEAD)
-        return;
     thread_unwait(t);
     endpoint_orphan(t);
     timer_cancel(&t->alarm);
@@ -150,6 +149,15 @@ void thread_kill(struct thread *t)
     env_unlink(t);
     t->env = 0;
     object_unref(&t->object);
+}
+
+void thread_kill(struct thread *t)
+{
+    struct env *env = t->env;
+
+    if (t->state == THREAD_DEAD)
+        return;
+    thread_stop(t);
     if (env->thread_count == 0 && !env->object.dead)
         env_kill(env, EXO_EXITED, 0);
 }
@@ -189,11 +197,11 @@ int64_t sys_thread_create(exo_cap env_handle, const struct exo_thread_args *args
     if ((st = args_check(&a)) != EXO_OK ||
         (st = thread_create(env, env->account, &a, &t)) != EXO_OK)
         return st;
-    if (env->thread_count == 1)
-        env_grant_at(env, &t->object, EXO_R_ALL, EXO_CAP_THREAD); /* if that slot is free */
     st = env_grant_new(self, &t->object, EXO_R_ALL);
     if (st < 0)
-        thread_kill(t);
+        thread_stop(t);
+    else if (env->thread_count == 1)
+        env_grant_at(env, &t->object, EXO_R_ALL, EXO_CAP_THREAD); /* if that slot is free */
     return st;
 }
 

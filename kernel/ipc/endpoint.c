@@ -79,11 +79,16 @@ static __attribute__((noinline)) uint64_t deliver_bulk(struct thread *from, stru
     uint32_t bytes = EXO_TAG_BYTES(tag), caps = EXO_TAG_CAPS(tag), room = to->utcb->recv_caps;
 
     memcpy(to->utcb->msg, from->utcb->msg, bytes);
-    caps = caps < room ? caps : room;
-    caps = caps < EXO_MSG_CAPS ? caps : EXO_MSG_CAPS;
-    for (uint32_t i = 0; i < caps; i++)
-        to->utcb->received[i] = send_cap(from, to, &from->utcb->send[i]);
-    return EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps);
+    for (uint32_t i = 0; i < caps; i++) {
+        struct exo_send send = from->utcb->send[i];
+        exo_cap made = i < room ? send_cap(from, to, &send) : 0;
+
+        if (i < room)
+            to->utcb->received[i] = made;
+        if (made == 0 && send.mode == EXO_SEND_LEND)
+            env_lend_missed(from->env, send.cap);
+    }
+    return EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps < room ? caps : room);
 }
 
 /* Hands a message over: bulk, words, badge and, as the receiver's result, the tag. */
@@ -223,6 +228,12 @@ int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
         self->caller = 0;
         client->server = 0;
         client->state = THREAD_READY;
+    }
+    if (!client && tag != EXO_NO_REPLY) { /* the caller is gone, and so are its loans */
+        for (uint32_t i = 0; i < EXO_TAG_CAPS(tag); i++) {
+            if (self->utcb->send[i].mode == EXO_SEND_LEND)
+                env_lend_missed(self->env, self->utcb->send[i].cap);
+        }
     }
     receive(self, e, client);
     return SYS_DONE;

@@ -16,7 +16,7 @@ void pair_held(struct pair *p, uint32_t rights)
 
 static void tell(struct pair *p, unsigned end)
 {
-    pfn_t f = region_frame(p->region, p->word[end] >> EXO_PAGE_SHIFT);
+    pfn_t f = p->region ? region_frame(p->region, p->word[end] >> EXO_PAGE_SHIFT) : PFN_NONE;
 
     if (f == PFN_NONE)
         return;
@@ -58,19 +58,21 @@ int64_t sys_pair_create(exo_cap region, uint64_t word_a, uint64_t word_b, exo_ca
     if ((st = object_create(EXO_PAIR, self->account, &made)) != EXO_OK)
         return st;
     struct pair *p = made;
-    object_ref(&r->source.object);
-    p->region = r;
+    unsigned made_ends = 0;
     p->word[0] = word_a;
     p->word[1] = word_b;
-    for (unsigned end = 0; end < 2; end++) {
-        handles[end] = env_grant_at(self, &p->object, end_right[end] | EXO_R_GRANT, 0);
-        if (handles[end] < 0) {
-            if (end == 1)
-                sys_cap_delete((exo_cap)handles[0], 0);
-            object_unref(&p->object);
-            return handles[end];
-        }
+    for (; st == EXO_OK && made_ends < 2; made_ends += st == EXO_OK) {
+        handles[made_ends] = env_grant_at(self, &p->object, end_right[made_ends] | EXO_R_GRANT, 0);
+        st = handles[made_ends] < 0 ? handles[made_ends] : EXO_OK;
     }
+    if (st == EXO_OK && !hal_copy_out((uintptr_t)ends, handles, sizeof handles))
+        st = EXO_EFAULT;
+    if (st == EXO_OK) {
+        object_ref(&r->source.object);
+        p->region = r;
+    }
+    while (st != EXO_OK && made_ends > 0) /* no region yet: nobody is told of these ends */
+        sys_cap_delete((exo_cap)handles[--made_ends], 0);
     object_unref(&p->object);
-    return hal_copy_out((uintptr_t)ends, handles, sizeof handles) ? EXO_OK : EXO_EFAULT;
+    return st;
 }

@@ -11,7 +11,7 @@
 
 struct pair {
     struct object object;
-    struct region *region; /* holds a reference */
+    struct region *region; /* holds a reference; 0 while the pair is being made */
     uint64_t word[2];      /* byte offsets in the region of A's and B's words */
     uint32_t holders[2];
 };

@@ -3,6 +3,7 @@
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
 #include <kernel/object.h>
+#include <kernel/trap/view.h>
 #include <lib/string.h>
 
 enum frame_state { FRAME_NONE, FRAME_FREE, FRAME_QUICK, FRAME_INNER, FRAME_KERNEL, FRAME_SHARED };
@@ -34,7 +35,7 @@ static pfn_t frame_count;            /* records; the table covers frame 0 .. fra
 static pfn_t free_head[FRAME_ORDERS]; /* PFN_NONE: empty */
 static pfn_t quick_head = PFN_NONE;
 static uint32_t quick_count;
-static uint64_t total, available;
+static uint64_t total;
 
 static void block_link(pfn_t f, unsigned order)
 {
@@ -116,13 +117,13 @@ static pfn_t take_one(void)
     } else if ((f = block_take(0)) == PFN_NONE) {
         return PFN_NONE;
     }
-    available--;
+    kernel_view->frames_free--;
     return f;
 }
 
 static void give_one(pfn_t f)
 {
-    available++;
+    kernel_view->frames_free++;
     if (quick_count < QUICK_MAX) {
         frames[f].state = FRAME_QUICK;
         frames[f].next = quick_head;
@@ -173,7 +174,7 @@ static pfn_t take_block(unsigned order)
     }
     if (f == PFN_NONE)
         return PFN_NONE;
-    available -= (uint64_t)1 << order;
+    kernel_view->frames_free -= (uint64_t)1 << order;
     for (pfn_t i = 0; i < (pfn_t)1 << order; i++)
         hal_page_zero(hal_frame_ptr(f + i));
     return f;
@@ -239,7 +240,7 @@ bool frame_is_device(pfn_t frame)
 
 uint64_t frame_free_count(void)
 {
-    return available;
+    return kernel_view->frames_free;
 }
 
 uint64_t frame_total_count(void)
@@ -252,7 +253,7 @@ uint64_t frame_total_count(void)
 /* Frees [from, to), cut into the largest aligned blocks. */
 static void range_free(pfn_t from, pfn_t to)
 {
-    available += to - from;
+    kernel_view->frames_free += to - from;
     while (from < to) {
         unsigned order = 0;
 

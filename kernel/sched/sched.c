@@ -5,6 +5,7 @@
 #include <kernel/ipc/wait.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
+#include <kernel/trap/view.h>
 
 static struct cpu_state cpu_states[1];
 
@@ -266,6 +267,7 @@ void kernel_timer(void)
 
     cpu->entries++;
     cpu->armed = EXO_FOREVER;
+    view_update();
     while ((t = timer_due(now))) /* each was armed by a call; a call arms at most one */
         timer_fire(t);
     sched_charge();

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The published page: see include/exo/view.h. Counters are copied in when somebody could look: at a
- * yield, before idling, and at each timer. */
-#include <exo/view.h>
-#include <kernel/cap/cap.h>
+/* The published page: see view.h. */
 #include <kernel/env/env.h>
 #include <kernel/mem/frame.h>
 #include <kernel/sched/sched.h>
-#include <kernel/sys.h>
+#include <kernel/trap/view.h>
 
-static struct exo_view *view;
+static struct exo_view early;
+struct exo_view *kernel_view = &early;
 
 void view_init(uint64_t epoch_ns)
 {
-    view = frame_kernel(0);
+    struct exo_view *view = frame_kernel(0);
+
     if (!view)
         kernel_panic("no memory for the view");
+    *view = early;
+    kernel_view = view;
     view->version = EXO_VIEW_VERSION;
     view->cpus = 1;
     view->tick_base = hal_clock.base;
@@ -28,10 +29,8 @@ void view_init(uint64_t epoch_ns)
 void view_update(void)
 {
     const struct cpu_state *cpu = this_cpu();
+    struct exo_view *view = kernel_view;
 
-    view->frames_free = frame_free_count();
-    view->objects = object_count();
-    view->caps = cap_global()->live;
     view->entries = cpu->entries;
     view->reflections = hal_cpu()->reflections;
     view->space_switches = cpu->space_switches;

@@ -20,7 +20,6 @@ struct clone_state {
     struct start start;
     uint64_t tls, child_tid;
     uint32_t sets_tls, sets_tid;
-    uint64_t align[3];
 };
 static_assert(sizeof(struct clone_state) % 64 == 0, "keeps the stack aligned");
 

@@ -84,18 +84,18 @@ static bool table_grow(struct process *p, uint32_t fd)
     return true;
 }
 
-static void fd_set(struct process *p, uint32_t fd, struct file *f, bool cloexec)
+static void number_set(struct process *p, uint32_t fd, struct file *f, bool cloexec)
 {
     p->fds[fd].file = f;
     p->fds[fd].cloexec = cloexec;
     fd_publish(p, fd);
 }
 
-static void fd_clear(struct process *p, uint32_t fd)
+static void number_clear(struct process *p, uint32_t fd)
 {
     struct file *f = p->fds[fd].file;
 
-    fd_set(p, fd, 0, false);
+    number_set(p, fd, 0, false);
     file_put(f);
 }
 
@@ -110,7 +110,7 @@ int64_t fd_add(struct file *f, uint32_t from, bool cloexec)
         file_put(f);
         return fd >= end ? -EMFILE : -ENOMEM;
     }
-    fd_set(p, fd, f, cloexec);
+    number_set(p, fd, f, cloexec);
     return fd;
 }
 
@@ -123,8 +123,8 @@ int64_t fd_install(uint32_t fd, struct file *f, bool cloexec)
         return fd >= POSIX_NOFILE ? -EBADF : -ENOMEM;
     }
     if (p->fds[fd].file)
-        fd_clear(p, fd);
-    fd_set(p, fd, f, cloexec);
+        number_clear(p, fd);
+    number_set(p, fd, f, cloexec);
     return fd;
 }
 
@@ -132,7 +132,7 @@ int64_t fd_close(struct process *p, uint32_t fd)
 {
     if (fd >= p->fd_limit || !p->fds[fd].file)
         return -EBADF;
-    fd_clear(p, fd);
+    number_clear(p, fd);
     return 0;
 }
 
@@ -216,7 +216,7 @@ DEFINE_CALL3(close_range, first, last, flags)
         if ((uint32_t)flags & CLOSE_RANGE_CLOEXEC)
             p->fds[fd].cloexec = true;
         else
-            fd_clear(p, fd);
+            number_clear(p, fd);
     }
     return 0;
 }
@@ -323,7 +323,7 @@ void fds_exec(struct process *p)
 {
     for (uint32_t fd = 0; fd < p->fd_limit; fd++) {
         if (p->fds[fd].file && p->fds[fd].cloexec)
-            fd_clear(p, fd);
+            number_clear(p, fd);
     }
     file_bounce_reset();
 }
@@ -346,7 +346,7 @@ void fds_end(struct process *p, bool environment_goes)
     }
     for (uint32_t fd = 0; fd < p->fd_limit; fd++) {
         if (p->fds[fd].file)
-            fd_clear(p, fd);
+            number_clear(p, fd);
     }
     heap_free(p->fds);
     p->fds = 0;

@@ -50,7 +50,7 @@ DEFINE_CALL1(sysinfo, to)
     int64_t processes = proc_call(&m, PROC_STATS, 0, 0, 0, 0);
 
     s.total = v->frames_total << EXO_PAGE_SHIFT;
-    s.free = atomic_load(&v->frames_free) << EXO_PAGE_SHIFT;
+    s.free = v->frames_free << EXO_PAGE_SHIFT;
     s.processes = processes < 0 ? 1 : (uint16_t)processes;
     return user_write(to, &s, sizeof s);
 }

@@ -18,18 +18,18 @@ struct iovec {
 
 static bool bounce_mapped;
 
-/* At the edge of the area that mmap gives out. */
+/* The page between the stack and the LibOS. */
 uint64_t file_bounce_page(void)
 {
     if (!bounce_mapped) {
-        int64_t result = exo_map(0, POSIX_MMAP_TOP, 1, 0, 0,
+        int64_t result = exo_map(0, POSIX_STACK_TOP, 1, 0, 0,
                                  EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_KEEP);
 
         if (result < 0 && result != EXO_EEXIST)
             return 0;
         bounce_mapped = true;
     }
-    return POSIX_MMAP_TOP;
+    return POSIX_STACK_TOP;
 }
 
 void file_bounce_reset(void)

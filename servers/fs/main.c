@@ -17,6 +17,7 @@
 static int64_t reply_and_wait(struct exo_message *m, const struct request *q)
 {
     struct exo_utcb *utcb = exo_utcb();
+    int64_t tag;
     unsigned i;
 
     m->tag = EXO_TAG(0, q->reply_bytes, q->give != 0);
@@ -24,7 +25,11 @@ static int64_t reply_and_wait(struct exo_message *m, const struct request *q)
         utcb->send[0] = (struct exo_send){q->give, q->give_mode};
     for (i = 0; i < 4; i++)
         m->w[i] = q->r[i];
-    return exo_reply_wait(EXO_SRV_ENDPOINT, m);
+    tag = exo_reply_wait(EXO_SRV_ENDPOINT, m);
+    /* Moved away, or the receiver had no room: then it is still here, and goes now. */
+    if (q->give && q->give_mode == EXO_SEND_MOVE)
+        port_drop(q->give);
+    return tag;
 }
 
 static void serve_message(struct exo_message *m, struct request *q)

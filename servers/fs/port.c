@@ -22,7 +22,8 @@
 #define INSERT_PAGES 512u
 #define PUNCH_ROUNDS 65536u
 
-static exo_cap store_account; /* pays for the contents of files */
+static exo_cap store_account;  /* pays for the contents of files */
+static uint64_t archive_pages; /* paid for by whoever loaded the archive, but files all the same */
 static uint64_t windows_used[(WINDOWS + 63) / 64];
 
 /* What the native errors mean to the caller of a file system. */
@@ -47,10 +48,10 @@ uint64_t port_own_pages(void)
     return info[0] - info[1];
 }
 
-/* Files may take half of the machine, and what came with the archive. */
-static void make_store_account(uint64_t archive_pages)
+/* Files may take half of the machine, beside what came with the archive. */
+static void make_store_account(void)
 {
-    uint64_t info[4] = {0}, frames = exo_view()->frames_total / 2 + archive_pages;
+    uint64_t info[4] = {0}, frames = exo_view()->frames_total / 2;
     int64_t account;
 
     if (exo_account_info(EXO_CAP_ACCOUNT, info) == 0 && info[0] - info[1] < frames * 5 / 4)
@@ -64,18 +65,18 @@ static void make_store_account(uint64_t archive_pages)
 int64_t port_start(uint8_t **archive, uint64_t *archive_bytes)
 {
     struct exo_cap_info info;
-    uint64_t pages;
     int64_t status;
 
     if ((status = exo_cap_info(EXO_SRV_ARCHIVE, &info)) < 0)
         return status;
-    pages = info.size / EXO_PAGE_SIZE;
-    status = exo_map(0, ARCHIVE_VA, pages, EXO_SRV_ARCHIVE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+    archive_pages = info.size / EXO_PAGE_SIZE;
+    status =
+        exo_map(0, ARCHIVE_VA, archive_pages, EXO_SRV_ARCHIVE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
     if (status < 0)
         return status;
     *archive = (uint8_t *)ARCHIVE_VA;
     *archive_bytes = info.size;
-    make_store_account(pages);
+    make_store_account();
     status = exo_map(0, TABLE_VA, PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE,
                      EXO_SRV_TABLE, 0, EXO_MAP_READ);
     if (status < 0)
@@ -121,8 +122,8 @@ int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uin
         uint64_t piece = bytes < COPY_BYTES ? bytes : COPY_BYTES;
         int64_t status = exo_region_write(region, offset, at, piece);
 
-        if (status < 0)
-            return to_errno(status);
+        if (status < (int64_t)piece) /* short: the account is empty */
+            return status < 0 ? to_errno(status) : -ENOSPC;
         at += piece;
         offset += piece;
         bytes -= piece;
@@ -244,8 +245,8 @@ void port_store_usage(uint64_t *limit, uint64_t *used)
     uint64_t info[4] = {0};
 
     exo_account_info(store_account, info);
-    *limit = info[0];
-    *used = info[1];
+    *limit = info[0] + archive_pages;
+    *used = info[1] + archive_pages;
 }
 
 /* The region of the process that was asked about last, until the request ends. */

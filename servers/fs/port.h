@@ -41,7 +41,7 @@ void port_drop(exo_cap cap);
 uint32_t port_slot(exo_cap cap);
 
 /* ---- what procfs and statfs tell ---- */
-/* Pages that files may take, and have taken. */
+/* Pages that files may take, and have taken; the archive's in both. */
 void port_store_usage(uint64_t *limit, uint64_t *used);
 /* Reads `bytes` at `offset` of what process `slot` publishes (struct proc_shared). */
 int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);

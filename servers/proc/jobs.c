@@ -56,8 +56,7 @@ bool jobs_orphaned(uint32_t group, uint32_t but)
 
         if (m == but || entries[m].state == PROC_ZOMBIE || parent == INIT_SLOT || parent == NOBODY)
             continue;
-        if (processes[parent].group != group &&
-            processes[parent].session == processes[m].session)
+        if (processes[parent].group != group && processes[parent].session == processes[m].session)
             return false;
     }
     return true;

@@ -22,7 +22,7 @@ static void become_root(uint32_t slot)
 
 int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal, bool boot)
 {
-    uint32_t slot = table_add(parent, port_now());
+    uint32_t slot = port_reserve(table_limit()) < 0 ? NOBODY : table_add(parent, port_now());
     int64_t result;
 
     if (slot == NOBODY)
@@ -194,12 +194,14 @@ static bool tell_parent(uint32_t slot, uint32_t status)
     }
     if (p->adopted)
         return false;
-    bool unwanted = p->exit_signal == SIGCHLD && (flags & (PROC_CHILD_IGNORED | PROC_CHILD_NO_WAIT));
+    bool unwanted =
+        p->exit_signal == SIGCHLD && (flags & (PROC_CHILD_IGNORED | PROC_CHILD_NO_WAIT));
     if (!unwanted)
         table_report(slot, REPORT_DEAD);
-    signal_parent(slot, p->exit_signal, own_exit ? CLD_EXITED
-                                        : (status & STATUS_DUMPED) ? CLD_DUMPED
-                                                                   : CLD_KILLED,
+    signal_parent(slot, p->exit_signal,
+                  own_exit                   ? CLD_EXITED
+                  : (status & STATUS_DUMPED) ? CLD_DUMPED
+                                             : CLD_KILLED,
                   own_exit ? status >> 8 & 0xff : status & 0x7f);
     return !unwanted;
 }

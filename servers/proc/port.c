@@ -8,6 +8,11 @@
  * gave away, or hid in another environment, acts for the next process in the slot; and the next one
  * finds the kit, and its memory, ready.
  *
+ * Who pays: pages of proc_shared are filled by processes, so they have an account of their own inside
+ * ours, and using it up means that there is no further fork, not that proc cannot touch its own
+ * memory. Page 0 of each, and the pages of the published table, are put there before they are
+ * needed, because a fault for want of memory would be the end of proc.
+ *
  * Why the process's own region capability is read-only, though its mapping is writable: region_punch
  * needs WRITE, and a page that proc has mapped must not go away under it.
  */
@@ -40,6 +45,7 @@ static struct life lives[PROC_MAX];
 static exo_cap deaths; /* notification: bit b: an environment of a slot with slot % 16 == b died */
 static exo_cap init_notification, tty_notification;
 static uint32_t init_bits;
+static exo_cap shared_account; /* pays for proc_shared regions */
 
 /* ---- setting up -------------------------------------------------------------------------------- */
 
@@ -48,7 +54,7 @@ static void publish_init(void)
 {
     static const char path[] = "/usr/sbin/init";
     static const char comm[] = "init";
-    int64_t region = exo_region_create(0, SHARED_PAGES, 1);
+    int64_t region = exo_region_create(shared_account, SHARED_PAGES, 1);
     uint32_t length = sizeof path;
 
     if (region < 0)
@@ -61,17 +67,42 @@ static void publish_init(void)
     kits[INIT_SLOT].caps[GIVEN - 1] = (exo_cap)region;
 }
 
+/* Three quarters of the frames; what else a process costs us is far less than its proc_shared. */
+static int64_t account_make(void)
+{
+    uint64_t limits[4];
+    int64_t st = exo_account_info(0, limits);
+
+    if (st < 0)
+        return st;
+    st = exo_account_create(0, (limits[0] - limits[1]) / 4 * 3, (limits[2] - limits[3]) / 4);
+    shared_account = st < 0 ? 0 : (exo_cap)st;
+    return st;
+}
+
 int64_t port_init(void)
 {
-    int64_t made = exo_notification_create(0);
-    int64_t result;
+    int64_t st;
 
-    if (made < 0)
-        return made;
-    deaths = (exo_cap)made;
-    result = exo_notification_bind(deaths);
+    if ((st = account_make()) < 0 || (st = port_reserve(0)) < 0 ||
+        (st = exo_notification_create(0)) < 0)
+        return st;
+    deaths = (exo_cap)st;
     publish_init();
-    return result;
+    return exo_notification_bind(deaths);
+}
+
+int64_t port_reserve(uint32_t slot)
+{
+    static uint64_t ready; /* bytes of the table whose pages are there */
+    static const uint8_t zero;
+
+    while (slot < PROC_MAX && ready <= slot * sizeof(struct proc_entry)) {
+        if (exo_region_write(EXO_SRV_TABLE, ready, &zero, 1) < 0)
+            return -EAGAIN;
+        ready += EXO_PAGE_SIZE;
+    }
+    return 0;
 }
 
 static int64_t errno_of(int64_t error)
@@ -113,6 +144,26 @@ void port_set_tty(exo_cap notification)
 
 /* ---- kits -------------------------------------------------------------------------------------- */
 
+static int64_t shared_make(uint32_t slot)
+{
+    static const uint8_t zero;
+    int64_t made = exo_region_create(shared_account, SHARED_PAGES, 1);
+    int64_t st;
+
+    if (made < 0)
+        return made;
+    st = exo_region_write((exo_cap)made, 0, &zero, 1);
+    if (st >= 0)
+        st = exo_map(0, SHARED_VA + slot * EXO_PAGE_SIZE, 1, (exo_cap)made, 0,
+                     EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EAGER);
+    if (st < 0) {
+        exo_cap_delete((exo_cap)made, 0);
+        return st;
+    }
+    kits[slot].caps[GIVEN - 1] = (exo_cap)made;
+    return 0;
+}
+
 static int64_t kit_make(uint32_t slot)
 {
     static const exo_cap sources[] = {EXO_SRV_ENDPOINT, EXO_SRV_FS, EXO_SRV_TTY};
@@ -127,19 +178,7 @@ static int64_t kit_make(uint32_t slot)
             return made;
         kit->caps[i] = (exo_cap)made;
     }
-    if (kit->caps[GIVEN - 1] != 0)
-        return 0;
-    made = exo_region_create(0, SHARED_PAGES, 1);
-    if (made < 0)
-        return made;
-    int64_t mapped = exo_map(0, SHARED_VA + slot * EXO_PAGE_SIZE, 1, (exo_cap)made, 0,
-                             EXO_MAP_READ | EXO_MAP_WRITE);
-    if (mapped < 0) {
-        exo_cap_delete((exo_cap)made, 0);
-        return mapped;
-    }
-    kit->caps[GIVEN - 1] = (exo_cap)made;
-    return 0;
+    return kit->caps[GIVEN - 1] != 0 ? 0 : shared_make(slot);
 }
 
 struct proc_shared *port_shared(uint32_t slot)
@@ -299,8 +338,7 @@ int64_t port_death(uint32_t slot)
 {
     struct exo_env_info info;
 
-    if (lives[slot].env == 0 || exo_env_info(lives[slot].env, &info) < 0 ||
-        info.cause == EXO_ALIVE)
+    if (lives[slot].env == 0 || exo_env_info(lives[slot].env, &info) < 0 || info.cause == EXO_ALIVE)
         return -1;
     return info.cause == EXO_CRASHED ? STATUS_KILLED(SIGSEGV) : STATUS_KILLED(SIGKILL);
 }

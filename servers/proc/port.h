@@ -19,6 +19,8 @@ struct body {
     bool context;        /* env is one that another process lives in */
 };
 
+/** Makes sure that entry `slot` of the published table, and all below, can be written. */
+int64_t port_reserve(uint32_t slot);
 /** Gives the process in `slot` its endpoints and its proc_shared in the body's environment, which is
  *  watched from now on if it is not a context's. On failure the body is the caller's again. */
 int64_t port_attach(uint32_t slot, const struct body *body);

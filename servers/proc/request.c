@@ -77,9 +77,8 @@ static int64_t begin(struct request *r, bool context, int32_t exit_signal, bool 
     int64_t slot = body_take(r, context, &body);
 
     if (slot == 0)
-        slot = body.env == 0 || body.thread == 0
-                   ? -EINVAL
-                   : life_fork(r->caller, &body, exit_signal, boot);
+        slot = body.env == 0 || body.thread == 0 ? -EINVAL
+                                                 : life_fork(r->caller, &body, exit_signal, boot);
     if (slot < 0) {
         body_drop(&body);
         return slot;
@@ -241,7 +240,9 @@ static int64_t serve_set_tty(struct request *r)
         if (groups[group].session != session)
             return -EPERM;
     }
-    jobs_set_tty(session, minor < 0 ? -1 : minor);
+    minor = minor < 0 ? -1 : minor;
+    if (entries[sessions[session].leader].tty != minor)
+        jobs_set_tty(session, minor);
     sessions[session].foreground = foreground;
     return 0;
 }

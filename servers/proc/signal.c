@@ -8,7 +8,7 @@
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 
-#define STOP_SIGNALS                                                                               \
+#define STOP_SIGNALS \
     (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
 
 static uint64_t init_signals;

@@ -173,10 +173,8 @@ static uint32_t session_make(int32_t sid, uint32_t leader)
 
     if (session == NOBODY)
         return NOBODY;
-    sessions[session] = (struct session){.sid = sid,
-                                         .leader = leader,
-                                         .members = NOBODY,
-                                         .hash_next = session_buckets[bucket(sid)]};
+    sessions[session] = (struct session){
+        .sid = sid, .leader = leader, .members = NOBODY, .hash_next = session_buckets[bucket(sid)]};
     session_buckets[bucket(sid)] = session;
     return session;
 }

@@ -51,10 +51,10 @@ struct process {
     uint32_t reports;  /* how many children have something to report */
     uint32_t group, session;
     int32_t exit_signal;
-    uint8_t report;  /* enum report */
-    bool adopted;    /* by init, after its parent's death: reaped by proc itself */
-    bool context;    /* a vfork child in the environment of another */
-    bool killed;     /* a context that is to end by SIGKILL */
+    uint8_t report;             /* enum report */
+    bool adopted;               /* by init, after its parent's death: reaped by proc itself */
+    bool context;               /* a vfork child in the environment of another */
+    bool killed;                /* a context that is to end by SIGKILL */
     struct proc_shared *shared; /* page 0 of it, as proc sees it; 0: pid 1 */
 };
 

@@ -39,8 +39,8 @@ static void take(uint32_t parent, uint32_t child, bool keep, struct wait_result 
     enum report report = processes[child].report;
 
     *out = (struct wait_result){.pid = entry->pid,
-                                .status = report == REPORT_CONTINUED ? STATUS_CONTINUED
-                                                                     : entry->status,
+                                .status =
+                                    report == REPORT_CONTINUED ? STATUS_CONTINUED : entry->status,
                                 .cpu_ns = entry->cpu_ns + entry->children_cpu_ns,
                                 .uid = entry->ruid,
                                 .reaped = NOBODY};

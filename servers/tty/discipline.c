@@ -6,7 +6,7 @@
 #include <lib/string.h>
 #include <proto/tty.h>
 
-#define CONTROL(letter) ((letter) & 0x1f)
+#define CONTROL(letter) ((letter)&0x1f)
 
 void discipline_init(struct discipline *d)
 {
@@ -57,7 +57,7 @@ void discipline_set(struct discipline *d, const struct termios *t)
     if ((old.iflag & IXON) && !(t->iflag & IXON))
         output_start(d);
     if (flow_keys_standard(&old) != flow_keys_standard(t)) {
-        d->packet &= (uint8_t)~(TIOCPKT_DOSTOP | TIOCPKT_NOSTOP);
+        d->packet &= (uint8_t) ~(TIOCPKT_DOSTOP | TIOCPKT_NOSTOP);
         d->packet |= flow_keys_standard(t) ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP;
     }
 }
@@ -235,8 +235,7 @@ size_t discipline_receive(struct discipline *d, const uint8_t *bytes, size_t cou
 
     while (taken < count && discipline_has_room(d))
         receive(d, bytes[taken++]);
-    if ((d->termios.iflag & IXOFF) && !d->input_stopped &&
-        d->head - d->tail > INPUT_BYTES - 128) {
+    if ((d->termios.iflag & IXOFF) && !d->input_stopped && d->head - d->tail > INPUT_BYTES - 128) {
         d->input_stopped = true;
         output_plain(d, d->termios.cc[VSTOP]);
     }

@@ -46,17 +46,17 @@ struct discipline {
     bool input_stopped;         /* IXOFF: we have sent STOP */
     uint32_t arrived;           /* counts events after which more may be read */
 
-    uint32_t column;            /* of the cursor */
-    uint32_t canon_column;      /* where the line that is being edited begins */
-    bool stopped;               /* output stands still by STOP, */
-    bool held;                  /* by TCXONC */
+    uint32_t column;       /* of the cursor */
+    uint32_t canon_column; /* where the line that is being edited begins */
+    bool stopped;          /* output stands still by STOP, */
+    bool held;             /* by TCXONC */
     uint32_t out_tail, out_head;
-    bool full;                  /* a writer was told to wait for room, */
-    bool draining;              /* or for emptiness */
-    uint32_t drained;           /* counts events after which more may be written */
+    bool full;        /* a writer was told to wait for room, */
+    bool draining;    /* or for emptiness */
+    uint32_t drained; /* counts events after which more may be written */
 
-    uint64_t signals;           /* for the foreground group: bit signo-1; the caller clears it */
-    uint8_t packet;             /* TIOCPKT_* for a master in packet mode; likewise */
+    uint64_t signals; /* for the foreground group: bit signo-1; the caller clears it */
+    uint8_t packet;   /* TIOCPKT_* for a master in packet mode; likewise */
 
     uint8_t input[INPUT_BYTES];
     uint8_t marks[INPUT_BYTES]; /* enum mark */

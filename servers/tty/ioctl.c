@@ -153,24 +153,30 @@ static int64_t count(struct request *r, const struct end *e, bool input)
                                                        : discipline_output_count(line)));
 }
 
-static int64_t buffers(struct request *r, struct end *e)
+static int64_t control_buffers(const struct request *r, struct end *e)
 {
     struct terminal *t = e->terminal;
-    int64_t result;
+    int64_t result = change_allowed(r, e);
 
-    switch (r->w[0]) {
-    case FIONREAD: return count(r, e, true);
-    case TIOCOUTQ: return count(r, e, false);
-    default: break;
-    }
-    result = change_allowed(r, e);
     if (result < 0)
         return result;
     switch (r->w[0]) {
     case TCFLSH: return flush(e, r->w[1]);
     case TCXONC: return discipline_flow(&t->line, r->w[1]) ? 0 : -EINVAL;
-    case TCSBRK: /* breaks cannot be sent to what is on the other side; waiting can be done */
-    case TCSBRKP: return drained(t) ? 0 : -EAGAIN;
+    default: /* a break cannot be sent to what is on the other side; waiting can be done */
+        return drained(t) ? 0 : -EAGAIN;
+    }
+}
+
+static int64_t buffers(struct request *r, struct end *e)
+{
+    switch (r->w[0]) {
+    case FIONREAD: return count(r, e, true);
+    case TIOCOUTQ: return count(r, e, false);
+    case TCFLSH:
+    case TCXONC:
+    case TCSBRK:
+    case TCSBRKP: return control_buffers(r, e);
     default: return -ENOTTY;
     }
 }
@@ -292,8 +298,8 @@ static int64_t others(struct request *r, struct end *e)
 
 int64_t ioctl_serve(struct request *r, struct end *e)
 {
-    int64_t (*const kinds[])(struct request *, struct end *) = {settings, buffers, jobs,
-                                                                master_only, others};
+    int64_t (*const kinds[])(struct request *, struct end *) = {settings, buffers, master_only,
+                                                                others, jobs};
     int64_t result = -ENOTTY;
 
     if (end_is_dead(e))

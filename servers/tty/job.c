@@ -25,13 +25,24 @@ static void caller_copy(const struct proc_entry *e, struct caller *out)
         out->groups[i] = e->groups[i];
 }
 
+/* Only badges are so high: what a process says of itself (TTY_CALLER_SLOT) cannot reach them. */
+static void caller_server(struct caller *out)
+{
+    *out = (struct caller){.slot = UINT32_MAX, .sid = -1, .tty = -1};
+}
+
 bool caller_find(uint64_t slot, struct caller *out)
 {
-    const struct proc_entry *e = (const struct proc_entry *)TABLE_VA + slot;
+    const struct proc_entry *e;
     uint32_t before, state;
 
+    if (slot >= PROC_BADGE_SERVER) {
+        caller_server(out);
+        return true;
+    }
     if (slot >= PROC_MAX)
         return false;
+    e = (const struct proc_entry *)TABLE_VA + slot;
     out->slot = (uint32_t)slot;
     do { /* proc's changes are short, and it runs before us */
         while ((before = atomic_load_explicit(&e->sequence, memory_order_acquire)) & 1)

@@ -104,8 +104,8 @@ static int64_t serve_write(struct request *r, struct end *e)
 
 static int64_t serve_ioctl(struct request *r, struct end *e)
 {
-    uint32_t before = states[e->is_master ? e->terminal->master.index
-                                          : e->terminal->side.index].output;
+    uint32_t before =
+        states[e->is_master ? e->terminal->master.index : e->terminal->side.index].output;
     int64_t result = ioctl_serve(r, e);
 
     if (r->out_caps == 0) { /* TIOCGPTPEER has settled, and answers with words of its own */
@@ -123,7 +123,7 @@ static int64_t serve_stat(struct request *r, const struct end *e)
                            .gid = 5,
                            .ino = minor + 1,
                            .blksize = 1024,
-                           .rdev = e->is_master            ? FS_DEV(5, 2)
+                           .rdev = e->is_master           ? FS_DEV(5, 2)
                                    : minor == TTY_CONSOLE ? FS_DEV(5, 1)
                                                           : FS_DEV(136, minor - TTY_PTS)};
 
@@ -159,10 +159,8 @@ static int64_t dispatch(struct request *r, uint32_t label)
 static void serve(struct exo_message *m)
 {
     static uint8_t in[EXO_MSG_BYTES], out[EXO_MSG_BYTES];
-    struct request r = {.badge = exo_utcb()->badge,
-                        .data = in,
-                        .bytes = EXO_TAG_BYTES(m->tag),
-                        .out = out};
+    struct request r = {
+        .badge = exo_utcb()->badge, .data = in, .bytes = EXO_TAG_BYTES(m->tag), .out = out};
 
     memcpy(in, exo_utcb()->msg, r.bytes);
     memcpy(r.w, m->w, sizeof r.w);

@@ -42,8 +42,8 @@ static struct end *end_take(void)
 static int64_t end_lend(struct end *e)
 {
     uint64_t index = (uint64_t)(e - ends);
-    int64_t cap = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | index,
-                                 0, 0);
+    int64_t cap =
+        exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | index, 0, 0);
 
     if (cap < 0)
         return -ENFILE;

@@ -17,27 +17,27 @@
 
 /* Registers (8.0), and the bits of them that we use. */
 enum {
-    DATA = 0,           /* receive and transmit; with LCR_DLAB the divisor's low half */
-    IER = 1,            /* interrupt enable; with LCR_DLAB the divisor's high half */
+    DATA = 0, /* receive and transmit; with LCR_DLAB the divisor's low half */
+    IER = 1,  /* interrupt enable; with LCR_DLAB the divisor's high half */
     IER_RECEIVED = 0x01,
     IER_EMPTY = 0x02,
-    IIR = 2,            /* read: why it interrupts (8.4) */
-    FCR = 2,            /* write: FIFO control (8.5) */
+    IIR = 2, /* read: why it interrupts (8.4) */
+    FCR = 2, /* write: FIFO control (8.5) */
     FCR_ENABLE = 0x01,
-    LCR = 3,            /* line control (8.1) */
+    LCR = 3, /* line control (8.1) */
     LCR_8N1 = 0x03,
     LCR_DLAB = 0x80,
-    MCR = 4,            /* modem control (8.6) */
+    MCR = 4, /* modem control (8.6) */
     MCR_DTR_RTS = 0x03,
-    MCR_OUT2 = 0x08,    /* on PCs: lets the interrupt through */
-    LSR = 5,            /* line status (8.3) */
+    MCR_OUT2 = 0x08, /* on PCs: lets the interrupt through */
+    LSR = 5,         /* line status (8.3) */
     LSR_RECEIVED = 0x01,
-    LSR_EMPTY = 0x20,   /* the transmit FIFO is empty: FIFO_BYTES fit */
+    LSR_EMPTY = 0x20, /* the transmit FIFO is empty: FIFO_BYTES fit */
 };
 #define FIFO_BYTES     16u
 #define DIVISOR_115200 1u
 
-static uint32_t fifo_room;     /* bytes that surely fit now */
+static uint32_t fifo_room; /* bytes that surely fit now */
 static uint32_t enabled = IER_RECEIVED;
 
 static uint8_t get(uint32_t reg)

@@ -127,6 +127,7 @@ void terminal_hangup(struct terminal *t)
     t->side.bumps++;
     t->master.bumps++;
     discipline_flush_input(&t->line);
+    output_start(&t->line);
     if (session != 0) {
         peer_set_tty(session, -1, foreground, 0, false);
         peer_signal_group(-session, SIGHUP, PROC_GROUP_CONTINUE);

@@ -80,7 +80,8 @@ struct caller {
     uint32_t group_count, groups[PROC_GROUPS];
 };
 
-/** False: there is no such process. */
+/** By slot, or badge of a process or a server (which is root, and in no session). False: there is no
+ *  such process. */
 bool caller_find(uint64_t slot, struct caller *out);
 bool caller_leads_session(const struct caller *c);
 bool caller_in_group(const struct caller *c, uint32_t gid);
@@ -124,9 +125,9 @@ struct request {
     uint64_t w[4];       /* as they came; [1], [2], [3] of the reply */
     const uint8_t *data; /* a copy of the bytes that came */
     uint32_t bytes;
-    uint8_t *out;        /* where the reply's bytes go */
+    uint8_t *out; /* where the reply's bytes go */
     uint32_t out_bytes;
-    uint32_t out_caps;   /* in send[] of the UTCB */
+    uint32_t out_caps; /* in send[] of the UTCB */
 };
 
 /** TTY_IOCTL (ioctl.c). */

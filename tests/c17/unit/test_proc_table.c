@@ -226,13 +226,15 @@ static void test_wait(void)
         seed = seed * 1664525 + 1013904223;
         uint32_t at = count ? (seed >> 8) % count : 0;
         switch (seed >> 24 & 7) {
-        case 0: case 1:
+        case 0:
+        case 1:
             if (count < 64) {
                 live[count] = start(count && (seed & 64) ? live[at] : INIT_SLOT);
                 count++;
             }
             break;
-        case 2: case 3:
+        case 2:
+        case 3:
             if (!count)
                 break;
             while (processes[live[at]].children != NOBODY)
@@ -244,7 +246,8 @@ static void test_wait(void)
             if (count)
                 jobs_setsid(live[at]);
             break;
-        case 5: case 6:
+        case 5:
+        case 6:
             if (count)
                 jobs_setpgid(live[at], 0, entries[live[(seed >> 4) % count]].pgid);
             break;

@@ -232,7 +232,8 @@ static void test_signals_and_flow(void)
     TEST_BEGIN("NOFLSH keeps what was typed; without ISIG the keys are data")
     fresh();
     set_flags(NOFLSH, 0);
-    type("ab\x03" "c\n");
+    type("ab\x03"
+         "c\n");
     ASSERT_STREQ(line(10), "abc\n");
     d.signals = 0;
     set_flags(0, ISIG);

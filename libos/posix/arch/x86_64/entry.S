@@ -211,7 +211,10 @@ thread_start:
 fork_point:
     leaq .Lforked(%rip), %rax
     movq %rax, (%rdi)
-    movq %rsp, 8(%rdi)
+    leaq 8(%rsp), %rax
+    movq %rax, 8(%rdi)
+    movq (%rsp), %rax /* the stack's copy of it will be overwritten by the next call */
+    movq %rax, 64(%rdi)
     movq %rbx, 16(%rdi)
     movq %rbp, 24(%rdi)
     movq %r12, 32(%rdi)
@@ -228,15 +231,15 @@ fork_point:
     movq 48(%rdi), %r14
     movq 56(%rdi), %r15
     movl $1, %eax
-    ret
+    jmpq *64(%rdi)
 
-/* A thread made by clone or vfork begins here, on the call frame that was copied for it; its
+/* A thread made by clone or vfork begins here, below the call frame that was copied for it; its
  * struct thread lies above that and holds the other registers. It returns 0 to the program. */
     .globl clone_start
 clone_start:
-    movq %gs:UTCB_THREAD, %rbx
-    movq %rbx, %rdi
     callq clone_started
+    movq %gs:UTCB_THREAD, %rbx
+    leaq -64(%rbx), %rsp
     movq %rbx, %rax
     movq 0(%rax), %rbx
     movq 8(%rax), %rbp

@@ -25,7 +25,7 @@ static inline struct call_frame *call_frame_of(const struct thread *t)
 /* entry.S: how a new thread begins (function, stack pointer), and the registers of fork_point. */
 struct start {
     uint64_t function, sp;
-    uint64_t saved[6];
+    uint64_t saved[6], return_pc;
 };
 void thread_start(void);
 int64_t fork_point(struct start *s) __attribute__((returns_twice));
