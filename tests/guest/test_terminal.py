@@ -25,7 +25,7 @@ def _says(terminal, command, pattern, seconds=30):
 
 def typed_commands_are_echoed_and_run():
     with _shell() as terminal:
-        _says(terminal, "echo $((6 * 7))", r"echo \$\(\(6 \* 7\)\)\r\n42\r\n> ")
+        _says(terminal, "echo $((6 * 7))", r"echo \$\(\(6 \* 7\)\)\r\n42\r\n#> ")
         terminal.line("exit 5")
         check(terminal.wait() == 5, "the status of the shell is not exo-run's")
 
@@ -35,7 +35,7 @@ def ctrl_c_at_the_prompt_gives_a_new_prompt():
         terminal.type("echo not")
         terminal.expect("echo not")
         terminal.type(CTRL_C)
-        terminal.expect(r"\n> ")
+        terminal.expect(r"\n#> ")
         _says(terminal, "echo a''fter $?", r"\nafter 130\r\n")
         check(b"\nnot" not in terminal.screen, "the line was run all the same")
 
@@ -128,7 +128,7 @@ def ctrl_d_ends_input_and_the_shell():
         terminal.line("cat; echo e''nd")
         _says(terminal, "text", r"text\r\ntext\r\n")
         terminal.type(CTRL_D)
-        terminal.expect(r"end\r\n> ")
+        terminal.expect(r"end\r\n#> ")
         terminal.type(CTRL_D)
         check(terminal.wait() == 0, "Ctrl-D did not end the shell with status 0")
 
@@ -147,11 +147,11 @@ def canonical_line_editing():
 
 def history_and_cursor_keys_in_mksh():
     with _shell() as terminal:
-        _says(terminal, "echo fi''rst", r"\nfirst\r\n> ")
+        _says(terminal, "echo fi''rst", r"\nfirst\r\n#> ")
         terminal.type(UP + LEFT * 5 + CTRL_A)
         terminal.type("true; ")
         terminal.type("\r")
-        terminal.expect(r"\nfirst\r\n> ")
+        terminal.expect(r"\nfirst\r\n#> ")
 
 
 def window_size_is_the_terminals():
