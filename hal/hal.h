@@ -119,6 +119,7 @@ bool hal_pte_present(hal_pte_t entry);
 pfn_t hal_pte_frame(hal_pte_t entry);
 uint32_t hal_pte_rights(hal_pte_t entry);
 uint32_t hal_pte_soft(hal_pte_t entry);
+bool hal_pte_none8(const hal_pte_t *entries); /* eight in a row (of one table) are all 0 */
 bool hal_pte_dirty(hal_pte_t entry);
 hal_pte_t hal_pte_clean(hal_pte_t entry); /* the same, not dirty */
 

@@ -120,6 +120,10 @@ static bool tables_free(uint64_t *table, unsigned entries, unsigned depth,
                         struct hal_table_source *source, unsigned *budget)
 {
     for (unsigned i = 0; i < entries; i++) {
+        while (i % 8 == 0 && i < entries && hal_pte_none8(&table[i])) /* most tables are sparse */
+            i += 8;
+        if (i >= entries)
+            break;
         if (!table[i])
             continue;
         if (depth > 1 && !tables_free(table_of(table[i]), 512, depth - 1, source, budget))

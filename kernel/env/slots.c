@@ -60,23 +60,27 @@ static bool slot_page_make(struct env *env, uint32_t page)
     return true;
 }
 
-/* A free slot, or EXO_CAP_SLOTS. */
-static uint32_t slot_find(struct env *env)
+/* A free slot. EXO_OK, EXO_ENOSLOT, or EXO_ENOMEM (no frame for more of the table). */
+static int64_t slot_find(struct env *env, uint32_t *out)
 {
     while (~env->slot_pages_full != 0) {
         uint32_t page = (uint32_t)__builtin_ctz(~env->slot_pages_full);
 
-        if (page >= SLOT_PAGES || !slot_page_make(env, page))
-            return EXO_CAP_SLOTS;
+        if (page >= SLOT_PAGES)
+            return EXO_ENOSLOT;
+        if (!slot_page_make(env, page))
+            return EXO_ENOMEM;
         for (uint32_t w = 0; w < SLOTS_PER_PAGE / 64; w++) {
             uint64_t used = env->slot_used[page][w];
 
-            if (~used != 0)
-                return page * SLOTS_PER_PAGE + w * 64 + (uint32_t)__builtin_ctzll(~used);
+            if (~used != 0) {
+                *out = page * SLOTS_PER_PAGE + w * 64 + (uint32_t)__builtin_ctzll(~used);
+                return EXO_OK;
+            }
         }
         env->slot_pages_full |= 1u << page;
     }
-    return EXO_CAP_SLOTS;
+    return EXO_ENOSLOT;
 }
 
 static void slot_mark(struct env *env, uint32_t slot, bool used)
@@ -99,15 +103,17 @@ static int64_t slot_prepare(struct env *env, exo_cap want, exo_cap *out)
     if (env->object.dead)
         return EXO_EDEAD;
     if (want == 0) {
-        if ((slot = slot_find(env)) == EXO_CAP_SLOTS)
-            return EXO_ENOSLOT;
+        int64_t st = slot_find(env, &slot);
+
+        if (st != EXO_OK)
+            return st;
         *out = EXO_HANDLE(slot, slot_at(env, slot)->generation + 1);
         return EXO_OK;
     }
     if (slot == 0 || slot >= EXO_CAP_SLOTS || generation == 0 || generation > GENERATION_MAX)
         return EXO_ENOSLOT;
     if (!slot_page_make(env, slot / SLOTS_PER_PAGE))
-        return EXO_ENOSLOT;
+        return EXO_ENOMEM;
     if (slot_at(env, slot)->cap != CAP_NIL)
         return EXO_EEXIST;
     *out = want;

@@ -15,30 +15,46 @@ static_assert(sizeof(struct hal_fpu) <= EXO_PAGE_SIZE, "FPU state fits a frame")
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-/* Puts the UTCB's two frames into the environment's space, writable, borrowed from the thread. */
-static bool utcb_enter(struct env *env, uint64_t va, pfn_t frame)
+/*
+ * The UTCB's two frames are in the environment's space as a mapping of its own kind: anonymous, left
+ * out of clones, its entries borrowed from the thread. So no entry lies outside of a mapping, and
+ * whoever maps something else there loses sight of the UTCB, but nobody keeps it longer than it lives.
+ */
+static int64_t utcb_enter(struct env *env, uint64_t va, pfn_t frame)
 {
-    for (unsigned i = 0; i < 1u << UTCB_ORDER; i++) {
-        hal_pte_t *e = hal_space_entry(&env->space.hal, va + i * EXO_PAGE_SIZE, &env->space.tables);
+    struct map_request want = {.start = va,
+                               .end = va + EXO_UTCB_SIZE,
+                               .rights = EXO_MAP_READ | EXO_MAP_WRITE,
+                               .rights_max = EXO_MAP_READ | EXO_MAP_WRITE,
+                               .flags = EXO_MAP_NOFORK};
+    hal_pte_t *e[1 << UTCB_ORDER];
 
-        if (!e)
-            return false;
-        *e = hal_pte_make(frame + i, EXO_MAP_READ | EXO_MAP_WRITE, 0, false);
+    for (unsigned i = 0; i < 1u << UTCB_ORDER; i++) {
+        e[i] = hal_space_entry(&env->space.hal, va + i * EXO_PAGE_SIZE, &env->space.tables);
+        if (!e[i])
+            return EXO_ENOMEM;
     }
-    return true;
+    int64_t st = space_map(&env->space, &want, false);
+    for (unsigned i = 0; st == EXO_OK && i < 1u << UTCB_ORDER; i++)
+        *e[i] = hal_pte_make(frame + i, EXO_MAP_READ | EXO_MAP_WRITE, 0, false);
+    return st;
 }
 
 static void utcb_leave(struct thread *t)
 {
+    struct space *s = &t->env->space;
+
     for (unsigned i = 0; i < 1u << UTCB_ORDER; i++) {
         uint64_t va = t->utcb_va + i * EXO_PAGE_SIZE;
-        hal_pte_t *e = hal_space_entry(&t->env->space.hal, va, 0);
+        pfn_t frame = hal_frame_of(t->utcb) + i;
+        hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
 
-        if (e && hal_pte_present(*e) && hal_pte_frame(*e) == hal_frame_of(t->utcb) + i) {
+        if (e && hal_pte_present(*e) && hal_pte_frame(*e) == frame) {
             *e = 0;
-            hal_space_flush(&t->env->space.hal, va);
+            hal_space_flush(&s->hal, va);
+            space_unmap(s, va, va + EXO_PAGE_SIZE); /* if it cannot be cut out, it stays as memory */
         }
-        frame_unshare(hal_frame_of(t->utcb) + i);
+        frame_unshare(frame);
     }
 }
 
@@ -59,7 +75,8 @@ int64_t thread_create(struct env *env, struct account *account,
         return st;
     struct thread *t = made;
     pfn_t fpu = frame_take(account), utcb = frame_take_block(account, UTCB_ORDER);
-    if (fpu == PFN_NONE || utcb == PFN_NONE || !utcb_enter(env, args->utcb, utcb)) {
+    st = fpu == PFN_NONE || utcb == PFN_NONE ? EXO_ENOMEM : utcb_enter(env, args->utcb, utcb);
+    if (st != EXO_OK) {
         if (fpu != PFN_NONE)
             frame_unshare(fpu);
         for (unsigned i = 0; utcb != PFN_NONE && i < 1u << UTCB_ORDER; i++)
@@ -67,7 +84,7 @@ int64_t thread_create(struct env *env, struct account *account,
         t->state = THREAD_DEAD;
         t->env = 0;
         object_unref(&t->object);
-        return EXO_ENOMEM;
+        return st;
     }
     t->fpu = hal_frame_ptr(fpu);
     t->utcb = hal_frame_ptr(utcb);

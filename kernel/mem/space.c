@@ -195,6 +195,16 @@ static void vma_join(struct space *s, uint32_t i)
 
 /* ---- pages ------------------------------------------------------------------------------------- */
 
+/* If the eight entries from here on are empty and all in the range: goes to the last of them. */
+static inline bool skip8(uint64_t *va, uint64_t end, hal_pte_t **e)
+{
+    if (*va & 7 * EXO_PAGE_SIZE || end - *va < 8 * EXO_PAGE_SIZE || !hal_pte_none8(*e))
+        return false;
+    *va += 7 * EXO_PAGE_SIZE;
+    *e += 7;
+    return true;
+}
+
 static void entry_clear(struct space *s, hal_pte_t *e)
 {
     if (hal_pte_soft(*e) & HAL_SOFT_OWNED) {
@@ -217,7 +227,7 @@ static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsig
         if (leaf_end > end)
             leaf_end = end;
         for (; va < leaf_end; va += EXO_PAGE_SIZE, e++) {
-            if (!hal_pte_present(*e))
+            if (skip8(&va, leaf_end, &e) || !hal_pte_present(*e))
                 continue;
             if (budget-- == 0)
                 goto out;
@@ -229,6 +239,11 @@ out:
     if (any)
         hal_space_flush(&s->hal, one ? start : HAL_FLUSH_ALL);
     return va < end ? va : end;
+}
+
+static bool is_device(const struct vma *v)
+{
+    return v->source && v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
 }
 
 /* Gives every present entry of a range the rights of its mapping, as far as sharing allows. */
@@ -243,13 +258,13 @@ static void pages_protect(struct space *s, const struct vma *v)
         if (leaf_end > v->end)
             leaf_end = v->end;
         for (; va < leaf_end; va += EXO_PAGE_SIZE, e++) {
-            if (!hal_pte_present(*e))
+            if (skip8(&va, leaf_end, &e) || !hal_pte_present(*e))
                 continue;
             uint32_t soft = hal_pte_soft(*e), rights = v->rights;
 
             if ((soft & HAL_SOFT_COW) || (!(soft & HAL_SOFT_OWNED) && v->flags & EXO_MAP_PRIVATE))
                 rights &= ~EXO_MAP_WRITE;
-            *e = hal_pte_make(hal_pte_frame(*e), rights, soft, false);
+            *e = hal_pte_make(hal_pte_frame(*e), rights, soft, is_device(v));
         }
     }
     hal_space_flush(&s->hal,
@@ -328,18 +343,17 @@ static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint3
                                      hal_pte_t *e)
 {
     pfn_t f = hal_pte_frame(*e);
-    uint32_t soft = hal_pte_soft(*e);
+    uint32_t soft = hal_pte_soft(*e), rights = v->rights;
+    bool owned = soft & HAL_SOFT_OWNED, borrowed_private = !owned && v->flags & EXO_MAP_PRIVATE;
 
     if (access == EXO_MAP_WRITE) {
-        bool owned = soft & HAL_SOFT_OWNED;
-
-        if (owned ? frame_shares(f) > 1 : v->flags & EXO_MAP_PRIVATE)
+        if (owned ? frame_shares(f) > 1 : borrowed_private)
             return copy_page(s, e, f, v);
-        *e = hal_pte_make(f, v->rights, soft & ~HAL_SOFT_COW, false);
-        return SPACE_SERVED;
+        soft &= ~HAL_SOFT_COW;
     }
-    uint32_t rights = soft & HAL_SOFT_COW ? v->rights & ~EXO_MAP_WRITE : v->rights;
-    *e = hal_pte_make(f, rights, soft, false);
+    if (soft & HAL_SOFT_COW || borrowed_private)
+        rights &= ~EXO_MAP_WRITE;
+    *e = hal_pte_make(f, rights, soft, is_device(v));
     return SPACE_SERVED;
 }
 
@@ -569,6 +583,12 @@ static uint64_t clone_pages(struct space *to, struct space *from, uint64_t va, u
         if (leaf_end > end)
             leaf_end = end;
         for (; va < leaf_end; va += EXO_PAGE_SIZE, source++, target++) {
+            hal_pte_t *at = source;
+
+            if (skip8(&va, leaf_end, &source)) {
+                target += source - at;
+                continue;
+            }
             if (!hal_pte_present(*source))
                 continue;
             if (*budget == 0)
@@ -588,40 +608,53 @@ static uint64_t clone_pages(struct space *to, struct space *from, uint64_t va, u
     return end;
 }
 
+#define CLONE_PAGES 2048u /* present pages, and mappings, of one call */
+
+/* Clones what lies of one mapping in [start, end). EXO_OK, an address to go on with, or an error. */
+static int64_t clone_mapping(struct space *to, struct space *from, const struct vma *v,
+                             uint64_t start, uint64_t end, cap_id cap, unsigned *budget)
+{
+    uint64_t first = start > v->start ? start : v->start, last = end < v->end ? end : v->end;
+    struct map_request want = {.start = first,
+                               .end = last,
+                               .source = v->source,
+                               .index = v->index + ((first - v->start) >> EXO_PAGE_SHIFT),
+                               .cap = cap,
+                               .rights = v->rights,
+                               .rights_max = v->rights_max,
+                               .flags = v->flags};
+
+    if (*budget == 0)
+        return (int64_t)first;
+    --*budget;
+    int64_t st = space_map(to, &want, false);
+    if (st != EXO_OK)
+        return st;
+    uint64_t stop = clone_pages(to, from, first, last, budget);
+    if (stop == last)
+        return EXO_OK;
+    if (*budget > 0)
+        return EXO_ENOMEM;
+    st = space_unmap(to, stop, last); /* the next piece maps it again, and they join */
+    return st == EXO_OK ? (int64_t)stop : st;
+}
+
 int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
                     cap_id (*cap_in)(struct space *to, const struct vma *v))
 {
-    unsigned budget = 2048;
+    unsigned budget = CLONE_PAGES;
+    int64_t st = EXO_OK;
 
-    for (uint32_t i = vma_after(from, start); i < from->count && from->vmas[i]->start < end; i++) {
-        struct vma *v = from->vmas[i];
+    for (uint32_t i = vma_after(from, start);
+         st == EXO_OK && i < from->count && from->vmas[i]->start < end; i++) {
+        const struct vma *v = from->vmas[i];
         cap_id cap = CAP_NIL;
 
-        if (v->flags & EXO_MAP_NOFORK || (v->source && (cap = cap_in(to, v)) == CAP_NIL))
-            continue;
-        const struct vma *begun = vma_at(to, v->start);
-        if (!begun || begun->source != v->source || start < v->start) { /* else: goes on with it */
-            struct map_request want = {.start = v->start,
-                                       .end = v->end,
-                                       .source = v->source,
-                                       .index = v->index,
-                                       .cap = cap,
-                                       .rights = v->rights,
-                                       .rights_max = v->rights_max,
-                                       .flags = v->flags};
-            int64_t st = space_map(to, &want, false);
-            if (st != EXO_OK)
-                return st;
-        }
-        uint64_t from_va = start > v->start ? start : v->start;
-        uint64_t stop = clone_pages(to, from, from_va, v->end, &budget);
-        if (stop != v->end) {
-            hal_space_flush(&from->hal, HAL_FLUSH_ALL);
-            return budget == 0 ? (int64_t)stop : EXO_ENOMEM;
-        }
+        if (!(v->flags & EXO_MAP_NOFORK) && (!v->source || (cap = cap_in(to, v)) != CAP_NIL))
+            st = clone_mapping(to, from, v, start, end, cap, &budget);
     }
-    hal_space_flush(&from->hal, HAL_FLUSH_ALL);
-    return EXO_OK;
+    hal_space_flush(&from->hal, HAL_FLUSH_ALL); /* also after an error: entries lost their W */
+    return st;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------- */

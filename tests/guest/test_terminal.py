@@ -23,9 +23,15 @@ def _says(terminal, command, pattern, seconds=30):
     return terminal.expect(pattern, seconds)
 
 
+def _start(terminal, command):
+    """Types a command that will read or wait, and gives it the time to begin."""
+    terminal.line(command)
+    time.sleep(2)
+
+
 def typed_commands_are_echoed_and_run():
     with _shell() as terminal:
-        _says(terminal, "echo $((6 * 7))", r"echo \$\(\(6 \* 7\)\)\r\n42\r\n#> ")
+        _says(terminal, "echo $((6 * 7))", r"echo \$\(\(6 \* 7\)\)\r+\n42\r\n#> ")
         terminal.line("exit 5")
         check(terminal.wait() == 5, "the status of the shell is not exo-run's")
 
@@ -42,7 +48,7 @@ def ctrl_c_at_the_prompt_gives_a_new_prompt():
 
 def ctrl_c_ends_cat():
     with _shell() as terminal:
-        terminal.line("cat")
+        _start(terminal, "cat")
         _says(terminal, "echoed", r"echoed\r\nechoed\r\n")
         terminal.type(CTRL_C)
         terminal.expect(r"\^C.*> ")
@@ -51,8 +57,7 @@ def ctrl_c_ends_cat():
 
 def ctrl_c_ends_a_pipeline():
     with _shell() as terminal:
-        terminal.line("cat | cat | cat")
-        time.sleep(1)
+        _start(terminal, "cat | cat | cat")
         terminal.type(CTRL_C)
         terminal.expect(r"\^C.*> ")
         _says(terminal, "pgrep -x cat | wc -l", r"\n *0\r\n")
@@ -60,8 +65,7 @@ def ctrl_c_ends_a_pipeline():
 
 def ctrl_c_ends_sleep():
     with _shell() as terminal:
-        terminal.line("sleep 100")
-        time.sleep(1)
+        _start(terminal, "sleep 100")
         began = time.monotonic()
         terminal.type(CTRL_C)
         terminal.expect(r"\^C.*> ")
@@ -71,16 +75,14 @@ def ctrl_c_ends_sleep():
 
 def ctrl_c_is_left_to_a_program_that_ignores_it():
     with _shell() as terminal:
-        terminal.line("sh -c 'trap \"\" INT; sleep 3; echo sur''vived'")
-        time.sleep(1)
+        _start(terminal, "sh -c 'trap \"\" INT; sleep 3; echo sur''vived'")
         terminal.type(CTRL_C)
         terminal.expect(r"survived\r\n", 30)
 
 
 def ctrl_backslash_quits():
     with _shell() as terminal:
-        terminal.line("sleep 100")
-        time.sleep(1)
+        _start(terminal, "sleep 100")
         terminal.type(CTRL_BACKSLASH)
         terminal.expect(r"> ")
         _says(terminal, "echo st$?", r"\nst131\r\n")
@@ -88,8 +90,7 @@ def ctrl_backslash_quits():
 
 def ctrl_z_fg_and_bg():
     with _shell() as terminal:
-        terminal.line("sleep 8; echo wo''ke")
-        time.sleep(1)
+        _start(terminal, "sleep 8; echo wo''ke")
         terminal.type(CTRL_Z)
         terminal.expect(r"(Stopped|Suspended).*> ")
         _says(terminal, "jobs", r"(Stopped|Suspended).*> ")
@@ -102,12 +103,11 @@ def ctrl_z_fg_and_bg():
 
 def stopped_cat_goes_on_in_the_foreground():
     with _shell() as terminal:
-        terminal.line("cat")
+        _start(terminal, "cat")
         _says(terminal, "one", r"one\r\none\r\n")
         terminal.type(CTRL_Z)
         terminal.expect(r"(Stopped|Suspended).*> ")
-        terminal.line("fg")
-        terminal.expect(r"cat")
+        _start(terminal, "fg")
         _says(terminal, "two", r"two\r\ntwo\r\n")
         terminal.type(CTRL_D)
         terminal.expect(r"> ")
@@ -125,7 +125,7 @@ def background_job_that_reads_is_stopped():
 
 def ctrl_d_ends_input_and_the_shell():
     with _shell() as terminal:
-        terminal.line("cat; echo e''nd")
+        _start(terminal, "cat; echo e''nd")
         _says(terminal, "text", r"text\r\ntext\r\n")
         terminal.type(CTRL_D)
         terminal.expect(r"end\r\n#> ")
@@ -135,8 +135,7 @@ def ctrl_d_ends_input_and_the_shell():
 
 def canonical_line_editing():
     with _shell() as terminal:
-        terminal.line("cat")
-        time.sleep(1)
+        _start(terminal, "cat")
         terminal.type("wronk" + BACKSPACE + "g\r")
         terminal.expect(r"\r\nwrong\r\n")
         terminal.type("all of it" + CTRL_U + "kept\r")

@@ -117,6 +117,12 @@ static inline uint32_t hal_pte_soft(hal_pte_t entry)
     return (uint32_t)(entry >> PTE_SOFT_SHIFT) & 3;
 }
 
+/* Eight entries in a row, read together: what is quick on sparse tables. */
+static inline bool hal_pte_none8(const hal_pte_t *e)
+{
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
 static inline bool hal_pte_dirty(hal_pte_t entry)
 {
     return entry & PTE_D;
