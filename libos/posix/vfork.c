@@ -91,6 +91,7 @@ int64_t vfork_process(struct fork *f)
     t->altstack_flags = self()->altstack_flags;
     thread_join(t, p);
     fds_share(p, parent);
+    publish_process(p);
     int32_t pid = p->pid;
     st = proc_call(&m, PROC_START, (uint64_t)pid, 0, 0, 0);
     if (st == 0)

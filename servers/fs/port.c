@@ -102,6 +102,16 @@ const struct exo_view *port_view(void)
     return exo_view();
 }
 
+#define SETTLE_STEPS 1000u
+
+const struct exo_view *port_view_now(void)
+{
+    exo_yield(0);
+    for (uint32_t i = 0; i < SETTLE_STEPS && exo_view()->dying != 0; i++)
+        exo_yield(0);
+    return exo_view();
+}
+
 const char *port_command_line(void)
 {
     return ((const struct exo_boot *)EXO_BOOT_VA)->command_line;

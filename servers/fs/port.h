@@ -48,6 +48,8 @@ int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes)
 /* Running processes and all that ever were. */
 void port_process_counts(uint64_t *processes, uint64_t *forks);
 const struct exo_view *port_view(void);
+/** The same once the kernel has tidied up after the dead and brought its counters up to date. */
+const struct exo_view *port_view_now(void);
 const char *port_command_line(void); /* the kernel's */
 
 #endif

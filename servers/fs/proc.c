@@ -103,6 +103,7 @@ static const struct node nodes[] = {
     FILE_NODE(SYS_NET_CORE, "somaxconn", text_somaxconn),
     FILE_NODE(SYS_FS, "file-max", text_file_max),
     FILE_NODE(EXO, "counters", text_exo_counters),
+    FILE_NODE(EXO, "resources", text_exo_resources),
     FILE_NODE(PROCESS, "stat", text_pid_stat),
     FILE_NODE(PROCESS, "status", text_pid_status),
     FILE_NODE(PROCESS, "statm", text_pid_statm),

@@ -350,16 +350,24 @@ int64_t text_random_uuid(struct text *text, const struct synthetic *of)
 /* The kernel's counters, for programs that do not know the view. */
 int64_t text_exo_counters(struct text *text, const struct synthetic *of)
 {
-    const struct exo_view *view = port_view();
+    const struct exo_view *view = port_view_now();
 
     (void)of;
-    text_add(text, "frames_total %llu\nframes_free %llu\nobjects %llu\ncaps %llu\n",
-             (unsigned long long)view->frames_total, (unsigned long long)view->frames_free,
-             (unsigned long long)view->objects, (unsigned long long)view->caps);
-    text_add(text, "entries %llu\nreflections %llu\nspace_switches %llu\nthread_switches %llu\n",
+    text_add(text, "kernel_entries %llu\nreflections %llu\nspace_switches %llu\nthread_switches %llu\n",
              (unsigned long long)view->entries, (unsigned long long)view->reflections,
              (unsigned long long)view->space_switches, (unsigned long long)view->thread_switches);
-    text_add(text, "dying %llu\nidle_ns %llu\n", (unsigned long long)view->dying,
-             (unsigned long long)view->idle_ns);
+    text_add(text, "idle_ns %llu\n", (unsigned long long)view->idle_ns);
+    return 0;
+}
+
+int64_t text_exo_resources(struct text *text, const struct synthetic *of)
+{
+    const struct exo_view *view = port_view_now();
+
+    (void)of;
+    text_add(text, "frames_total %llu\nframes_free %llu\nobjects %llu\ncaps %llu\ndying %llu\n",
+             (unsigned long long)view->frames_total, (unsigned long long)view->frames_free,
+             (unsigned long long)view->objects, (unsigned long long)view->caps,
+             (unsigned long long)view->dying);
     return 0;
 }

@@ -6,7 +6,7 @@ import re
 from guest import PROGRAMS, check, check_match, check_output, check_status, guest_programs, sh
 
 # Where the guest shows the numbers of free frames and kernel objects, one line of NAME NUMBER each.
-RESOURCES = "/proc/exov6/resources"
+RESOURCES = "/proc/exo/resources"
 
 
 def _same_after(work, rounds):

@@ -248,6 +248,11 @@ const struct exo_view *port_view(void)
     return &fake_view;
 }
 
+const struct exo_view *port_view_now(void)
+{
+    return &fake_view;
+}
+
 const char *port_command_line(void)
 {
     return "debug=1";
