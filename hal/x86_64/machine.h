@@ -136,6 +136,7 @@ enum vector {
     VECTOR_NMI = 2,
     VECTOR_BREAKPOINT = 3,
     VECTOR_DOUBLE_FAULT = 8,
+    VECTOR_PROTECTION = 13,
     VECTOR_PAGE_FAULT = 14,
     VECTOR_MACHINE_CHECK = 18,
     VECTOR_EXCEPTIONS = 32, /* first that is no exception */

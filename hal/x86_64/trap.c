@@ -9,6 +9,7 @@
 
 /* Page-fault error code (SDM volume 3, 4.7). */
 #define FAULT_WRITE 0x02u
+#define FAULT_USER  0x04u
 #define FAULT_FETCH 0x10u
 
 static uint64_t fault_address(void)
@@ -29,7 +30,11 @@ void trap_from_user(struct hal_context *context)
 {
     unsigned vector = (unsigned)context->vector;
 
-    if (vector == VECTOR_PAGE_FAULT)
+    /* A fault from user mode without FAULT_USER is an access that the processor made for itself: to
+     * a descriptor table, or (QEMU 7.2) an iret's pop, which SMAP refuses. No mapping can serve it. */
+    if (vector == VECTOR_PAGE_FAULT && !(context->error & FAULT_USER))
+        kernel_exception(VECTOR_PROTECTION, 0);
+    else if (vector == VECTOR_PAGE_FAULT)
         kernel_page_fault(fault_address(), fault_access(context->error), context->error);
     else if (vector >= VECTOR_EXCEPTIONS)
         interrupt_serve(vector);

@@ -103,4 +103,6 @@ static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 #define EXO_EVENT_CHILDLESS 0x40000000u /* exo_next_childless has something to tell */
 #define EXO_EVENT_REVOKE    0x20000000u /* frames are asked back: see struct exo_reclaim */
 
+#define EXO_EVENT_KERNEL    (EXO_EVENT_TIMER | EXO_EVENT_CHILDLESS | EXO_EVENT_REVOKE)
+
 #endif

@@ -24,7 +24,7 @@ int64_t env_create(struct account *account, struct env **out)
     e->childless = CAP_NIL;
     e->slot_pages_full = 0;
     object_ref(&account->object);
-    if (!space_init(&e->space, account)) {
+    if (!space_init(&e->space, account, e->object.index)) {
         e->object.dead = 1;
         object_unref(&e->object);
         return EXO_ENOMEM;
@@ -159,12 +159,14 @@ int64_t sys_env_watch(exo_cap env, exo_cap notification, uint32_t bits)
         (st = env_object(self, notification, EXO_NOTIFICATION, EXO_R_SIGNAL, (void **)&n)) !=
             EXO_OK)
         return st;
-    if (e->watch)
-        return EXO_EBUSY;
+    if (bits & EXO_EVENT_KERNEL)
+        return EXO_EINVAL;
     if (e->object.dead) {
         notification_raise(n, bits);
         return EXO_OK;
     }
+    if (e->watch)
+        return EXO_EBUSY;
     object_ref(&n->object);
     e->watch = n;
     e->watch_bits = bits;

@@ -8,6 +8,7 @@
  */
 #include <kernel/env/env.h>
 #include <kernel/env/thread.h>
+#include <kernel/ipc/endpoint.h>
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/pair.h>
 #include <kernel/irq/device.h>
@@ -290,6 +291,8 @@ void env_cap_remove(cap_id c)
     kernel_view->caps--;
     if (object->type == EXO_PAIR)
         pair_dropped((struct pair *)object, rights);
+    if (object->type == EXO_ENDPOINT && object->caps == 0)
+        endpoint_abandoned((struct endpoint *)object);
     object_unref(object);
     if (lender != CAP_NIL)
         childless_tell(lender);

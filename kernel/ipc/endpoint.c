@@ -220,9 +220,13 @@ int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
         client = 0;
     else if (!tag_ok(tag))
         return EXO_EINVAL;
+    if (e->object.dead)
+        return EXO_EDEAD;
     if (e->server && e->server != self->env)
         return EXO_EBUSY;
     become_server(e, self->env);
+    if (tag == EXO_NO_REPLY)
+        endpoint_orphan(self); /* whoever it still served will not be answered any more */
     if (client) {
         deliver(self, client, tag, 0);
         self->caller = 0;
@@ -269,6 +273,22 @@ static void refuse_all(struct endpoint *e)
     e->object.dead = 1;
     while (e->callers.head) /* bounded by the threads there are; each costs its queue's removal */
         thread_finish(e->callers.head, EXO_EDEAD);
+}
+
+void endpoint_abandoned(struct endpoint *e)
+{
+    struct endpoint **link = e->server ? &e->server->serving : 0;
+
+    e->object.dead = 1;
+    while (e->receivers.head)
+        thread_finish(e->receivers.head, EXO_EDEAD);
+    if (!link)
+        return;
+    while (*link != e) /* bounded by the endpoints of one server */
+        link = &(*link)->served_next;
+    *link = e->served_next;
+    e->server = 0;
+    object_unref(&e->object);
 }
 
 void endpoint_server_died(struct env *env)

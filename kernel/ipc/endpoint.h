@@ -35,6 +35,8 @@ void endpoint_leave(struct thread *t);
 void endpoint_orphan(struct thread *t);
 /** An environment ends: everybody in the queues of its endpoints gets EXO_EDEAD. */
 void endpoint_server_died(struct env *env);
+/** Its last capability is gone: nobody can call any more. Its receivers get EXO_EDEAD. */
+void endpoint_abandoned(struct endpoint *e);
 /** Events are pending for a RECEIVING thread: they become its message. */
 void endpoint_event(struct thread *t);
 void endpoint_destroy(struct endpoint *e);

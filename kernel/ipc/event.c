@@ -98,8 +98,6 @@ int64_t sys_notification_bind(exo_cap notification)
     return EXO_OK;
 }
 
-#define KERNEL_BITS (EXO_EVENT_TIMER | EXO_EVENT_CHILDLESS | EXO_EVENT_REVOKE)
-
 int64_t sys_notify(exo_cap target, uint32_t bits)
 {
     struct env *self = env_current();
@@ -114,7 +112,7 @@ int64_t sys_notify(exo_cap target, uint32_t bits)
         return EXO_ETYPE;
     if (!(c->rights & EXO_R_SIGNAL))
         return EXO_ERIGHTS;
-    if (bits & KERNEL_BITS)
+    if (bits & EXO_EVENT_KERNEL)
         return EXO_EINVAL;
     if (o->dead)
         return EXO_EDEAD;

@@ -7,6 +7,7 @@
 #include <kernel/ipc/waitset.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/reclaim.h>
+#include <kernel/mem/space.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
@@ -25,10 +26,14 @@ static struct bucket *bucket_of(uint64_t place)
     return b;
 }
 
+/* The frame of a shared word cannot get another owner while somebody sleeps on it: a wake there
+ * would find a stranger in the queue. */
 static void node_link(struct wait_node *n, uint64_t place)
 {
     struct bucket *b = bucket_of(place);
 
+    if (!(place & PLACE_PRIVATE))
+        frame_share((pfn_t)(place >> EXO_PAGE_SHIFT));
     n->place = place;
     n->next = 0;
     n->link = b->tail;
@@ -59,6 +64,8 @@ void wait_node_remove(struct wait_node *n)
         n->next->link = n->link;
     else
         b->tail = n->link;
+    if (!(n->place & PLACE_PRIVATE))
+        frame_unshare((pfn_t)(n->place >> EXO_PAGE_SHIFT));
 }
 
 static struct wait_node *node_at(struct thread *t, uint32_t i)
@@ -129,13 +136,15 @@ void timer_fire(struct timer *timer)
 
 static struct exo_wait_word words_in[EXO_WAIT_WORDS]; /* under the kernel lock */
 
-/* Where a word is, if it still has its expected value. EXO_OK, EXO_EAGAIN (it differs), EXO_EFAULT. */
+/* Where a word is, if it still has its expected value. EXO_OK, EXO_EAGAIN (it differs), EXO_EINVAL,
+ * EXO_EFAULT. */
 static int64_t word_place(struct thread *t, uint64_t va, uint32_t expected, uint64_t *place)
 {
     uint32_t value;
 
-    if ((va & 3) != 0 || !(*place = space_physical(&t->env->space, va)) ||
-        !hal_word_in(&value, va))
+    if ((va & 3) != 0)
+        return EXO_EINVAL;
+    if (!(*place = space_place(&t->env->space, va)) || !hal_word_in(&value, va))
         return EXO_EFAULT;
     return value == expected ? EXO_OK : EXO_EAGAIN;
 }
@@ -185,10 +194,10 @@ int64_t sys_wait(const struct exo_wait_word *words, uint32_t count, exo_time dea
 int64_t sys_wake(const void *address, uint32_t count)
 {
     uint64_t va = (uintptr_t)address;
-    uint64_t place = (va & 3) == 0 ? space_physical(&env_current()->space, va) : 0;
 
     if ((va & 3) != 0)
         return EXO_EINVAL;
+    uint64_t place = space_place(&env_current()->space, va);
     return place ? (int64_t)wait_wake(place, count) : EXO_EFAULT;
 }
 
@@ -196,13 +205,15 @@ int64_t sys_requeue(const void *from, uint32_t wake, const void *to, uint32_t mo
                     uint32_t expected)
 {
     struct thread *self = thread_current();
-    uint64_t from_place, to_place = space_physical(&self->env->space, (uintptr_t)to);
+    uint64_t from_place, to_place = space_place(&self->env->space, (uintptr_t)to);
     uint32_t done = 0;
     int64_t st = word_place(self, (uintptr_t)from, expected, &from_place);
 
+    if (((uintptr_t)to & 3) != 0)
+        return EXO_EINVAL;
     if (st != EXO_OK)
         return st;
-    if (!to_place || ((uintptr_t)to & 3) != 0)
+    if (!to_place)
         return EXO_EFAULT;
     done = wait_wake(from_place, wake);
     if (from_place == to_place)

@@ -3,7 +3,8 @@
  * Sleeping on words of shared memory: Xok's wake-up predicates in the shape of a futex with several
  * words (Xok: Kaashoek et al., SOSP 1997, section 5.3; futex: Franke et al., OLS 2002).
  *
- * A word's identity is its physical place, so it is the same word in every space that maps it. The
+ * A word's identity is its place (space_place): of memory that can be shared the physical one, so that
+ * it is the same word in every space that maps it; of private memory its address in its space. The
  * kernel compares and goes to sleep in one step; whoever changes a word calls exo_wake.
  */
 #ifndef KERNEL_IPC_WAIT_H

@@ -76,6 +76,8 @@ void waitset_destroy(struct waitset *set)
     while (set->entries) /* as many as its owner registered and paid for */
         entry_remove(set->entries);
     take_ready(set);
+    if (set->sleeper)
+        thread_finish(set->sleeper, EXO_EDEAD);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
@@ -106,7 +108,7 @@ int64_t sys_waitset_add(exo_cap cap, const void *address, uint32_t expected, uin
         return st;
     if ((va & 3) != 0)
         return EXO_EINVAL;
-    if (!(place = space_physical(&self->space, va)) || !hal_word_in(&value, va))
+    if (!(place = space_place(&self->space, va)) || !hal_word_in(&value, va))
         return EXO_EFAULT;
     if (!account_charge_object(set->object.account))
         return EXO_EOBJECTS;
@@ -148,9 +150,9 @@ int64_t sys_waitset_remove(exo_cap cap, uint64_t key)
 int64_t sys_waitset_wait(exo_cap cap, uint64_t *keys, uint32_t count, exo_time deadline)
 {
     struct thread *self = thread_current();
-    uint64_t taken[TAKE_MAX] = {0};
+    struct waitset_entry *entries[TAKE_MAX], *e;
+    uint64_t taken[TAKE_MAX];
     struct waitset *set;
-    struct waitset_entry *e;
     uint32_t n = 0;
     int64_t st = env_object(self->env, cap, EXO_WAITSET, EXO_R_READ, (void **)&set);
 
@@ -160,10 +162,16 @@ int64_t sys_waitset_wait(exo_cap cap, uint64_t *keys, uint32_t count, exo_time d
         return EXO_EINVAL;
     if (set->sleeper)
         return EXO_EBUSY;
-    while (n < count && (e = take_ready(set)))
+    while (n < count && (e = take_ready(set))) {
+        entries[n] = e;
         taken[n++] = e->key;
+    }
+    if (n > 0 && hal_copy_out((uintptr_t)keys, taken, n * sizeof *taken))
+        return n;
+    for (uint32_t i = 0; i < n; i++) /* they could not be told: they stay ready */
+        waitset_ready(entries[i]);
     if (n > 0)
-        return hal_copy_out((uintptr_t)keys, taken, n * sizeof *taken) ? (int64_t)n : EXO_EFAULT;
+        return EXO_EFAULT;
     if (self->utcb->pending != 0)
         return EXO_EINTR;
     if (deadline != EXO_FOREVER) {

@@ -66,6 +66,8 @@ int64_t sys_irq_bind(exo_cap irq_cap, exo_cap notification, uint32_t bits)
         (st = env_object(self, notification, EXO_NOTIFICATION, EXO_R_SIGNAL, (void **)&n)) !=
             EXO_OK)
         return st;
+    if (bits & EXO_EVENT_KERNEL)
+        return EXO_EINVAL;
     object_ref(&n->object);
     if (irq->target)
         object_unref(&irq->target->object);

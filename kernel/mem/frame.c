@@ -175,24 +175,49 @@ static pfn_t take_block(unsigned order)
     if (f == PFN_NONE)
         return PFN_NONE;
     kernel_view->frames_free -= (uint64_t)1 << order;
-    for (pfn_t i = 0; i < (pfn_t)1 << order; i++)
+    return f;
+}
+
+/* Frees [from, to), cut into the largest aligned blocks. */
+static void range_free(pfn_t from, pfn_t to)
+{
+    kernel_view->frames_free += to - from;
+    while (from < to) {
+        unsigned order = 0;
+
+        while (order + 1 < FRAME_ORDERS && (from & ((pfn_t)2 << order) - 1) == 0 &&
+               from + ((pfn_t)2 << order) <= to)
+            order++;
+        block_link(from, order);
+        from += (pfn_t)1 << order;
+    }
+}
+
+pfn_t frame_take_run(struct account *account, uint32_t pages)
+{
+    unsigned order = 0;
+
+    while (order < FRAME_ORDERS && (uint32_t)1 << order < pages)
+        order++;
+    if (order == FRAME_ORDERS || (account && !account_charge_frames(account, pages)))
+        return PFN_NONE;
+    pfn_t f = take_block(order);
+    if (f == PFN_NONE) {
+        if (account)
+            account_uncharge_frames(account, pages);
+        return PFN_NONE;
+    }
+    range_free(f + pages, f + ((pfn_t)1 << order));
+    for (pfn_t i = 0; i < pages; i++) {
         hal_page_zero(hal_frame_ptr(f + i));
+        claim(f + i, account);
+    }
     return f;
 }
 
 pfn_t frame_take_block(struct account *account, unsigned order)
 {
-    if (order >= FRAME_ORDERS || (account && !account_charge_frames(account, 1u << order)))
-        return PFN_NONE;
-    pfn_t f = take_block(order);
-    if (f == PFN_NONE) {
-        if (account)
-            account_uncharge_frames(account, 1u << order);
-        return PFN_NONE;
-    }
-    for (pfn_t i = 0; i < (pfn_t)1 << order; i++)
-        claim(f + i, account);
-    return f;
+    return frame_take_run(account, (uint32_t)1 << order);
 }
 
 void *frame_kernel(unsigned order)
@@ -201,8 +226,10 @@ void *frame_kernel(unsigned order)
 
     if (f == PFN_NONE)
         return 0;
-    for (pfn_t i = 0; i < (pfn_t)1 << order; i++)
+    for (pfn_t i = 0; i < (pfn_t)1 << order; i++) {
         frames[f + i].state = FRAME_KERNEL;
+        hal_page_zero(hal_frame_ptr(f + i));
+    }
     return hal_frame_ptr(f);
 }
 
@@ -249,21 +276,6 @@ uint64_t frame_total_count(void)
 }
 
 /* ---- boot -------------------------------------------------------------------------------------- */
-
-/* Frees [from, to), cut into the largest aligned blocks. */
-static void range_free(pfn_t from, pfn_t to)
-{
-    kernel_view->frames_free += to - from;
-    while (from < to) {
-        unsigned order = 0;
-
-        while (order + 1 < FRAME_ORDERS && (from & ((pfn_t)2 << order) - 1) == 0 &&
-               from + ((pfn_t)2 << order) <= to)
-            order++;
-        block_link(from, order);
-        from += (pfn_t)1 << order;
-    }
-}
 
 /* Frees a RAM range except for what overlaps `taken` ranges (sorted tests, few of them). */
 static void range_free_around(pfn_t from, pfn_t to, const pfn_t taken[][2], unsigned count)

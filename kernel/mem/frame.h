@@ -25,6 +25,8 @@ void frame_init(const struct hal_boot *boot);
 pfn_t frame_take(struct account *account);
 /** As frame_take, contents undefined: the caller overwrites all of it. */
 pfn_t frame_take_raw(struct account *account);
+/** `pages` (1 .. 2048) contiguous frames, zeroed, one share each, all charged. */
+pfn_t frame_take_run(struct account *account, uint32_t pages);
 /** 2^order contiguous frames, zeroed, one share each, all charged. */
 pfn_t frame_take_block(struct account *account, unsigned order);
 /** Kernel memory without an account (boot, pools): zeroed block, or 0. */

@@ -8,11 +8,13 @@
 #include <kernel/sys.h>
 #include <lib/string.h>
 
-/* An entry of the tree: 0 (nothing) or frame << 1 | 1. A node is a frame of 512 entries. */
+/* An entry of the tree: 0 (nothing) or frame << 1 | 1. A node is a frame of 512 entries. A page's
+ * entry may have DIRTY as well: see source_note_dirty. */
 #define NODE_BITS    9u
 #define NODE_ENTRIES 512u
 #define ENTRY(frame) ((uint64_t)(frame) << 1 | 1)
 #define ENTRY_FRAME(entry) ((pfn_t)((entry) >> 1))
+#define DIRTY        ((uint64_t)1 << 63)
 
 static uint64_t *node(uint64_t entry)
 {
@@ -111,6 +113,14 @@ pfn_t source_frame(struct source *s, uint64_t index)
     return source_present(s, index);
 }
 
+void source_note_dirty(struct source *s, uint64_t index)
+{
+    uint64_t *at = s->object.type == EXO_REGION ? place((struct region *)s, index, false) : 0;
+
+    if (at && *at != 0)
+        *at |= DIRTY;
+}
+
 int64_t extent_create(struct account *account, pfn_t first, uint64_t pages, bool device,
                       struct extent **out)
 {
@@ -171,20 +181,15 @@ int64_t sys_frame_alloc(exo_cap account_cap, uint64_t pages)
 {
     struct account *account;
     struct extent *e;
-    unsigned order = 0;
     int64_t st;
 
     if ((st = env_account(env_current(), account_cap, EXO_R_CHARGE, &account)) != EXO_OK)
         return st;
     if (pages == 0 || pages > 1024)
         return EXO_EINVAL;
-    while ((uint64_t)1 << order < pages)
-        order++;
-    pfn_t first = frame_take_block(account, order);
+    pfn_t first = frame_take_run(account, (uint32_t)pages);
     if (first == PFN_NONE)
         return EXO_ENOMEM;
-    for (pfn_t i = (pfn_t)pages; i < (pfn_t)1 << order; i++)
-        frame_unshare(first + i);
     if ((st = extent_create(account, first, pages, false, &e)) != EXO_OK) {
         for (pfn_t i = 0; i < (pfn_t)pages; i++)
             frame_unshare(first + i);
@@ -220,7 +225,8 @@ int64_t sys_region_insert(exo_cap region, uint64_t index, exo_cap frame, uint64_
 
     if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK)
         return st;
-    if ((st = env_object(env_current(), frame, EXO_FRAME, EXO_R_WRITE, (void **)&e)) != EXO_OK)
+    if ((st = env_object(env_current(), frame, EXO_FRAME, EXO_R_READ | EXO_R_WRITE,
+                         (void **)&e)) != EXO_OK) /* the region's holders may do both */
         return st;
     if (pages > 512 || e->device || !range_ok(index, pages, r->source.pages) ||
         !range_ok(offset, pages, e->source.pages))
@@ -356,11 +362,20 @@ int64_t sys_region_harvest(exo_cap region, uint64_t index, uint64_t pages, uint6
         return st;
     if (pages > 512 || !range_ok(index, pages, r->source.pages))
         return EXO_EINVAL;
+    uint64_t bytes = (pages + 63) / 64 * 8;
+    if (!hal_copy_out((uintptr_t)bitmap, words, bytes)) /* before anything is forgotten */
+        return EXO_EFAULT;
     for (uint64_t i = 0; i < pages; i++) {
-        if (region_frame(r, index + i) != PFN_NONE && space_clean_source(&r->source, index + i)) {
+        uint64_t *at = place(r, index + i, false);
+
+        if (!at || *at == 0)
+            continue;
+        bool noted = *at & DIRTY;
+        *at &= ~DIRTY;
+        if (space_clean_source(&r->source, index + i) || noted) {
             words[i / 64] |= (uint64_t)1 << (i % 64);
             dirty++;
         }
     }
-    return hal_copy_out((uintptr_t)bitmap, words, (pages + 63) / 64 * 8) ? dirty : EXO_EFAULT;
+    return hal_copy_out((uintptr_t)bitmap, words, bytes) ? dirty : EXO_EFAULT;
 }

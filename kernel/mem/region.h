@@ -41,6 +41,16 @@ struct extent {
     bool device;
 };
 
+/** Device registers: uncached, never copied. */
+static inline bool source_is_device(const struct source *s)
+{
+    return s->object.type == EXO_FRAME && ((const struct extent *)s)->device;
+}
+
+/** A mapping wrote to page `index`, and its entry, which knew that, is going: region_harvest will
+ *  tell. */
+void source_note_dirty(struct source *s, uint64_t index);
+
 /** The frame at page `index`, or PFN_NONE. */
 pfn_t region_frame(const struct region *r, uint64_t index);
 /** The frame at `index`; if there is none, a new zeroed one (when `fill`). PFN_NONE: no memory. */

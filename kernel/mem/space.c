@@ -86,15 +86,15 @@ static struct vma *vma_at(const struct space *s, uint64_t va)
     return i < s->count && s->vmas[i]->start <= va ? s->vmas[i] : 0;
 }
 
-/* Room for `more` pointers in the array. */
-static bool vma_room(struct space *s, uint32_t more)
+/* Room for one more pointer in the array. EXO_OK, EXO_EOBJECTS (the limit), EXO_ENOMEM. */
+static int64_t vma_room(struct space *s)
 {
-    while (((uint64_t)s->count + more) * sizeof(struct vma *) > EXO_PAGE_SIZE << s->order) {
+    if (((uint64_t)s->count + 1) * sizeof(struct vma *) > EXO_PAGE_SIZE << s->order) {
         if (s->order == SPACE_VMA_ORDER_MAX)
-            return false;
+            return EXO_EOBJECTS;
         pfn_t f = frame_take_block(s->account, s->order + 1);
         if (f == PFN_NONE)
-            return false;
+            return EXO_ENOMEM;
         struct vma **larger = hal_frame_ptr(f);
         memcpy(larger, s->vmas, s->count * sizeof(struct vma *));
         for (pfn_t i = 0; i < (pfn_t)1 << s->order; i++)
@@ -102,7 +102,7 @@ static bool vma_room(struct space *s, uint32_t more)
         s->vmas = larger;
         s->order++;
     }
-    return true;
+    return EXO_OK;
 }
 
 static void array_insert(struct space *s, uint32_t i, struct vma *v)
@@ -127,13 +127,17 @@ static void vma_free(struct space *s, uint32_t i)
     pool_give(&vma_pool, v, v->pool_index);
 }
 
-static struct vma *vma_new(struct space *s, uint32_t i, const struct map_request *want)
+/* A new mapping at place `i` of the array. EXO_OK, EXO_EOBJECTS, EXO_ENOMEM. */
+static int64_t vma_new(struct space *s, uint32_t i, const struct map_request *want)
 {
     uint32_t index;
-    struct vma *v = vma_room(s, 1) ? pool_take(&vma_pool, &index) : 0;
+    int64_t st = vma_room(s);
 
+    if (st != EXO_OK)
+        return st;
+    struct vma *v = pool_take(&vma_pool, &index);
     if (!v)
-        return 0;
+        return EXO_EOBJECTS;
     *v = (struct vma){.start = want->start,
                       .end = want->end,
                       .index = want->index,
@@ -146,11 +150,11 @@ static struct vma *vma_new(struct space *s, uint32_t i, const struct map_request
                       .pool_index = index};
     array_insert(s, i, v);
     source_attach(v);
-    return v;
+    return EXO_OK;
 }
 
 /* Cuts mapping i at `va` (inside it) into two. */
-static bool vma_split(struct space *s, uint32_t i, uint64_t va)
+static int64_t vma_split(struct space *s, uint32_t i, uint64_t va)
 {
     struct vma *v = s->vmas[i];
     struct map_request upper = {.start = va,
@@ -162,21 +166,24 @@ static bool vma_split(struct space *s, uint32_t i, uint64_t va)
                                 .rights_max = v->rights_max,
                                 .flags = v->flags};
 
-    if (!vma_new(s, i + 1, &upper))
-        return false;
-    v->end = va;
-    return true;
+    int64_t st = vma_new(s, i + 1, &upper);
+    if (st == EXO_OK)
+        v->end = va;
+    return st;
 }
 
 /* Makes mapping boundaries at both ends of a range. */
-static bool split_around(struct space *s, uint64_t start, uint64_t end)
+static int64_t split_around(struct space *s, uint64_t start, uint64_t end)
 {
     uint32_t i = vma_after(s, start);
+    int64_t st = EXO_OK;
 
-    if (i < s->count && s->vmas[i]->start < start && !vma_split(s, i, start))
-        return false;
+    if (i < s->count && s->vmas[i]->start < start)
+        st = vma_split(s, i, start);
     i = vma_after(s, end);
-    return !(i < s->count && s->vmas[i]->start < end) || vma_split(s, i, end);
+    if (st == EXO_OK && i < s->count && s->vmas[i]->start < end)
+        st = vma_split(s, i, end);
+    return st;
 }
 
 /* Joins mapping i to i - 1 if together they are one. */
@@ -205,6 +212,13 @@ static inline bool skip8(uint64_t *va, uint64_t end, hal_pte_t **e)
     return true;
 }
 
+/* A borrowed entry knows alone that it was written through: its region keeps that. */
+static void keep_dirt(const struct vma *v, uint64_t va, hal_pte_t e)
+{
+    if (v && v->source && hal_pte_dirty(e) && !(hal_pte_soft(e) & HAL_SOFT_OWNED))
+        source_note_dirty(v->source, v->index + ((va - v->start) >> EXO_PAGE_SHIFT));
+}
+
 static void entry_clear(struct space *s, hal_pte_t *e)
 {
     if (hal_pte_soft(*e) & HAL_SOFT_OWNED) {
@@ -231,6 +245,8 @@ static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsig
                 continue;
             if (budget-- == 0)
                 goto out;
+            if (hal_pte_dirty(*e) && !(hal_pte_soft(*e) & HAL_SOFT_OWNED))
+                keep_dirt(vma_at(s, va), va, *e);
             entry_clear(s, e);
             any = true;
         }
@@ -243,7 +259,7 @@ out:
 
 static bool is_device(const struct vma *v)
 {
-    return v->source && v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
+    return v->source && source_is_device(v->source);
 }
 
 /* Gives every present entry of a range the rights of its mapping, as far as sharing allows. */
@@ -264,6 +280,7 @@ static void pages_protect(struct space *s, const struct vma *v)
 
             if ((soft & HAL_SOFT_COW) || (!(soft & HAL_SOFT_OWNED) && v->flags & EXO_MAP_PRIVATE))
                 rights &= ~EXO_MAP_WRITE;
+            keep_dirt(v, va, *e);
             *e = hal_pte_make(hal_pte_frame(*e), rights, soft, is_device(v));
         }
     }
@@ -378,31 +395,43 @@ enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
 
 uint64_t space_physical(struct space *s, uint64_t va)
 {
-    hal_pte_t *e = va < EXO_VIEW_VA ? hal_space_entry(&s->hal, va, 0) : 0;
+    hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
 
-    if (!e || !hal_pte_present(*e) || hal_pte_soft(*e) & HAL_SOFT_COW) {
-        /* A write fault, if allowed, settles which frame the word is in for good. */
-        if (space_fault(s, va, EXO_MAP_WRITE) != SPACE_SERVED &&
-            space_fault(s, va, EXO_MAP_READ) != SPACE_SERVED)
+    if (!e || !hal_pte_present(*e)) {
+        if (space_fault(s, va, EXO_MAP_READ) != SPACE_SERVED)
             return 0;
         e = hal_space_entry(&s->hal, va, 0);
     }
     return (uint64_t)hal_pte_frame(*e) << EXO_PAGE_SHIFT | (va & (EXO_PAGE_SIZE - 1));
 }
 
+#define PLACE_ID_SHIFT 47 /* above every user address */
+static_assert(EXO_USER_TOP <= (uint64_t)1 << PLACE_ID_SHIFT, "a place has room for an address");
+
+uint64_t space_place(struct space *s, uint64_t va)
+{
+    const struct vma *v = vma_at(s, va);
+
+    if (!v || !(v->rights & EXO_MAP_READ))
+        return 0;
+    if (!v->source || v->flags & EXO_MAP_PRIVATE)
+        return PLACE_PRIVATE | (uint64_t)s->id << PLACE_ID_SHIFT | va;
+    return space_physical(s, va);
+}
+
 /* ---- mapping ----------------------------------------------------------------------------------- */
 
 int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
 {
-    if (!split_around(s, start, end))
-        return EXO_EOBJECTS;
-    uint32_t i = vma_after(s, start);
-    bool any = i < s->count && s->vmas[i]->start < end;
+    int64_t st = split_around(s, start, end);
 
+    if (st != EXO_OK)
+        return st;
+    uint32_t i = vma_after(s, start);
+    if (i < s->count && s->vmas[i]->start < end)
+        pages_clear(s, start, end, UINT32_MAX);
     while (i < s->count && s->vmas[i]->start < end)
         vma_free(s, i);
-    if (any)
-        pages_clear(s, start, end, UINT32_MAX);
     return EXO_OK;
 }
 
@@ -413,13 +442,14 @@ int64_t space_map(struct space *s, const struct map_request *want, bool replace)
     if (i < s->count && s->vmas[i]->start < want->end) {
         if (!replace)
             return EXO_EEXIST;
-        int64_t st = space_unmap(s, want->start, want->end);
-        if (st != EXO_OK)
-            return st;
+        int64_t gone = space_unmap(s, want->start, want->end);
+        if (gone != EXO_OK)
+            return gone;
         i = vma_after(s, want->start);
     }
-    if (!vma_new(s, i, want))
-        return EXO_EOBJECTS;
+    int64_t st = vma_new(s, i, want);
+    if (st != EXO_OK)
+        return st;
     if (want->cap != CAP_NIL)
         cap_mark_mapped(want->cap);
     vma_join(s, i + 1);
@@ -440,8 +470,9 @@ int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t ri
             return EXO_ERIGHTS;
         at = s->vmas[j]->end;
     }
-    if (!split_around(s, start, end))
-        return EXO_EOBJECTS;
+    int64_t st = split_around(s, start, end);
+    if (st != EXO_OK)
+        return st;
     i = vma_after(s, start);
     uint32_t j = i;
     for (; j < s->count && s->vmas[j]->start < end; j++) {
@@ -461,10 +492,15 @@ void space_discard(struct space *s, uint64_t start, uint64_t end)
     pages_clear(s, start, end, UINT32_MAX);
 }
 
+/* The first ones; pages beyond that come in at the first touch, as without EAGER. */
+#define ENTER_PAGES 4096u
+
 void space_enter_all(struct space *s, uint64_t start, uint64_t end)
 {
     struct vma *v = vma_at(s, start);
 
+    if (end - start > ENTER_PAGES << EXO_PAGE_SHIFT)
+        end = start + (ENTER_PAGES << EXO_PAGE_SHIFT);
     for (uint64_t va = start; v && va < end; va += EXO_PAGE_SIZE * FAULT_AROUND) {
         hal_pte_t *e = hal_space_entry(&s->hal, va, &s->tables);
 
@@ -659,9 +695,9 @@ int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64
 
 /* ---- beginning and end ------------------------------------------------------------------------- */
 
-bool space_init(struct space *s, struct account *account)
+bool space_init(struct space *s, struct account *account, uint32_t id)
 {
-    *s = (struct space){.tables = {table_take, table_give}, .account = account};
+    *s = (struct space){.tables = {table_take, table_give}, .account = account, .id = id};
     pfn_t array = frame_take(account);
     if (array == PFN_NONE)
         return false;

@@ -44,6 +44,7 @@ struct space {
     uint32_t count;
     uint32_t order;                 /* of the block that holds `vmas` */
     uint64_t owned;                 /* private frames */
+    uint32_t id;                    /* of its environment, for space_place */
     uint64_t table_frames;
 };
 #define SPACE_VMA_ORDER_MAX 6u /* 64 pages of pointers: 32,768 mappings */
@@ -51,7 +52,7 @@ struct space {
 /** Called once, before the first space. */
 void space_start(void);
 
-bool space_init(struct space *s, struct account *account);
+bool space_init(struct space *s, struct account *account, uint32_t id);
 /** A bounded piece of tearing down; true when nothing is left. The space must not be loaded. */
 bool space_teardown(struct space *s, unsigned budget);
 
@@ -96,9 +97,14 @@ void space_unmap_source(struct source *source, uint64_t index);
 void space_unmap_cap(struct source *source, cap_id cap);
 bool space_clean_source(struct source *source, uint64_t index);
 
-/** The frame and byte behind a user address, faulted in if need be: where a shared word really is.
- *  0: not accessible. */
+/** The frame and byte behind a user address, faulted in if need be. 0: not accessible. */
 uint64_t space_physical(struct space *s, uint64_t va);
+
+/** What a word at a user address is, for those who sleep on it and wake: of memory that others may
+ *  map, the frame and byte; of private memory, whose frame changes with every clone, the space and the
+ *  address. 0: not accessible. */
+uint64_t space_place(struct space *s, uint64_t va);
+#define PLACE_PRIVATE ((uint64_t)1 << 63)
 
 /** Notes that a mapping was made by a capability: its removal must look for it (env/slots.c). */
 void cap_mark_mapped(cap_id cap);

@@ -7,10 +7,11 @@
 /* A page-aligned, non-empty range below the kernel's view. */
 static int64_t range_check(uint64_t va, uint64_t pages, uint64_t *end)
 {
-    if ((va & (EXO_PAGE_SIZE - 1)) != 0 || pages == 0 || pages > EXO_VIEW_VA >> EXO_PAGE_SHIFT)
+    if ((va & (EXO_PAGE_SIZE - 1)) != 0 || va >= EXO_VIEW_VA || pages == 0 ||
+        pages > (EXO_VIEW_VA - va) >> EXO_PAGE_SHIFT)
         return EXO_EINVAL;
     *end = va + (pages << EXO_PAGE_SHIFT);
-    return *end <= EXO_VIEW_VA ? EXO_OK : EXO_EINVAL;
+    return EXO_OK;
 }
 
 /* What a capability's rights allow a mapping made by it to have. */
@@ -43,7 +44,8 @@ static int64_t source_check(exo_cap source, uint64_t index, uint64_t pages,
         return EXO_ERIGHTS;
     want->source = object_at(c->type, c->object);
     want->index = index;
-    if (index >= want->source->pages || pages > want->source->pages - index)
+    if (index >= want->source->pages || pages > want->source->pages - index ||
+        (want->flags & EXO_MAP_PRIVATE && source_is_device(want->source))) /* it is not copied */
         return EXO_EINVAL;
     return EXO_OK;
 }

@@ -3,7 +3,7 @@
 #include "exec.h"
 
 #define AREA_VA       (POSIX_HANDOVER_VA + 0x10000000u)
-#define AREA_BYTES    ((uint64_t)4 << 20) /* address space of one thread's area */
+#define AREA_BYTES    ((uint64_t)4 << 20)  /* address space of one thread's area */
 #define AREA_FRONT    ((uint64_t)64 << 10) /* for what a #! line puts before */
 #define STRINGS_BYTES ((uint64_t)2 << 20)  /* a quarter of the usual stack limit, as on Linux */
 
@@ -135,9 +135,29 @@ bool arguments_has(const struct arguments *a, const char *text)
 /* ---- the first stack --------------------------------------------------------------------------------- */
 
 /* Keys of the auxiliary vector. */
-enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY,
-       AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23,
-       AT_RANDOM = 25, AT_HWCAP2 = 26, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
+enum {
+    AT_NULL,
+    AT_PHDR = 3,
+    AT_PHENT,
+    AT_PHNUM,
+    AT_PAGESZ,
+    AT_BASE,
+    AT_FLAGS,
+    AT_ENTRY,
+    AT_UID = 11,
+    AT_EUID,
+    AT_GID,
+    AT_EGID,
+    AT_PLATFORM,
+    AT_HWCAP,
+    AT_CLKTCK,
+    AT_SECURE = 23,
+    AT_RANDOM = 25,
+    AT_HWCAP2 = 26,
+    AT_EXECFN = 31,
+    AT_SYSINFO_EHDR = 33,
+    AT_MINSIGSTKSZ = 51
+};
 
 #define AUX_WORDS 42u
 

@@ -26,7 +26,7 @@ void context_enter(const struct exo_context *c)
 /* What becomes of an interrupted call: `handled` says that a handler with these flags runs now. */
 static void call_settle(struct exo_context *c, uint64_t *number, bool handled, uint64_t flags)
 {
-    int64_t result = (int64_t)c->rax;
+    int64_t result = context_result(c);
 
     if (*number == NO_CALL)
         return;
@@ -36,10 +36,10 @@ static void call_settle(struct exo_context *c, uint64_t *number, bool handled, u
         if (restart)
             context_restart(c, *number);
         else
-            c->rax = (uint64_t)-EINTR;
+            context_set_result(c, -EINTR);
     } else if (result == -ERESTART_RESTARTBLOCK) {
         if (handled)
-            c->rax = (uint64_t)-EINTR;
+            context_set_result(c, -EINTR);
         else
             context_restart(c, NR_restart_syscall);
     }
@@ -161,8 +161,8 @@ static _Noreturn void fault_deliver(struct exo_context *c, const struct fault *f
     struct thread *t = self();
     struct process *p = t->process;
     const struct sigaction_record *a = &p->actions[fault->signo];
-    struct proc_siginfo info = {.signo = fault->signo, .code = fault->code,
-                                .value = fault->address};
+    struct proc_siginfo info = {
+        .signo = fault->signo, .code = fault->code, .value = fault->address};
 
     image_lock();
     if (a->handler == SIG_DFL || a->handler == SIG_IGN ||
@@ -178,8 +178,11 @@ static _Noreturn void fault_deliver(struct exo_context *c, const struct fault *f
 /* What a page fault means to a program, by what it had mapped there. */
 static void fault_of_page(const struct exo_upcall_frame *f, struct fault *out)
 {
-    *out = (struct fault){.signo = SIGSEGV, .code = SEGV_MAPERR, .address = f->address,
-                          .trap = MACHINE_PAGE_FAULT, .error = f->error};
+    *out = (struct fault){.signo = SIGSEGV,
+                          .code = SEGV_MAPERR,
+                          .address = f->address,
+                          .trap = MACHINE_PAGE_FAULT,
+                          .error = f->error};
     image_lock();
     if (f->code & EXO_FAULT_NO_MEMORY)
         process_exit(STATUS_KILLED(SIGKILL)); /* as Linux's out-of-memory killer */
@@ -197,13 +200,8 @@ void upcall_handle(uint64_t kind)
     const struct exo_upcall_frame *f = &exo_utcb()->frame[0];
     struct exo_context c = f->context;
     struct fault fault;
-    uint64_t number = NO_CALL;
+    uint64_t number = context_leave(&c);
 
-    if (c.rip >= (uintptr_t)roll_start && c.rip < (uintptr_t)roll_end) {
-        /* On our way out of a call: it is finished. */
-        c.rip = c.rcx;
-        number = c.r11;
-    }
     if (kind == EXO_UP_EVENT)
         attend(&c, number);
     if (kind == EXO_UP_PAGE)
@@ -218,17 +216,16 @@ void upcall_handle(uint64_t kind)
 void nested_handle(uint64_t kind)
 {
     struct exo_upcall_frame *f = &exo_utcb()->frame[1];
-    uint64_t pc = f->context.rip;
+    uint64_t pc = EXO_CONTEXT_PC(&f->context);
     char text[128];
 
     if (pc >= (uintptr_t)user_access && pc < (uintptr_t)user_access_end) {
-        f->context.rip = (uintptr_t)user_access_failed;
+        EXO_CONTEXT_PC(&f->context) = (uintptr_t)user_access_failed;
         exo_resume(1);
     }
-    size_t bytes = format_text(text, sizeof text,
-                               "posix: pid %d: fault %llu at %#llx, address %#llx\n",
-                               current()->pid, (unsigned long long)kind, (unsigned long long)pc,
-                               (unsigned long long)f->address);
+    size_t bytes = format_text(
+        text, sizeof text, "posix: pid %d: fault %llu at %#llx, address %#llx\n", current()->pid,
+        (unsigned long long)kind, (unsigned long long)pc, (unsigned long long)f->address);
     exo_log(EXO_SRV_LOG, text, bytes); /* refused, unless this build was given the right */
     process_abort(STATUS_KILLED(SIGSEGV));
 }

@@ -6,7 +6,7 @@
  *   exec.c load.c arguments.c  another program        exit.c wait4.c          its end
  *   signal.c sigcalls.c attend.c  signals             thread.c futex.c robust.c  threads
  *   vma.c mmap.c remap.c memory.c usercopy.c          memory
- *   time.c timer.c sleep.c     time                   lock.c wait.c           waiting
+ *   time.c timer.c             time                   lock.c wait.c           waiting
  *   identity.c limits.c system.c random.c publish.c   the rest
  *
  * Everything here is used under the image lock unless it says otherwise.
@@ -117,9 +117,9 @@ struct signal_note {
 };
 
 #define SIGNALS_NEVER_BLOCKED (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
-#define SIGNALS_STOP                                                                               \
+#define SIGNALS_STOP \
     (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
-#define SIGNALS_DEFAULT_IGNORED                                                                    \
+#define SIGNALS_DEFAULT_IGNORED \
     (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | SIGNAL_BIT(SIGCONT))
 
 /** Sends one to a thread, or (0) to the process. -EAGAIN: too many are queued. */
@@ -239,9 +239,25 @@ void publish_comm(struct process *p);
 
 /* ---- limits.c ------------------------------------------------------------------------------------ */
 
-enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
-       RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE,
-       RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMITS };
+enum {
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_DATA,
+    RLIMIT_STACK,
+    RLIMIT_CORE,
+    RLIMIT_RSS,
+    RLIMIT_NPROC,
+    RLIMIT_NOFILE,
+    RLIMIT_MEMLOCK,
+    RLIMIT_AS,
+    RLIMIT_LOCKS,
+    RLIMIT_SIGPENDING,
+    RLIMIT_MSGQUEUE,
+    RLIMIT_NICE,
+    RLIMIT_RTPRIO,
+    RLIMIT_RTTIME,
+    RLIMITS
+};
 
 void limits_start(struct process *p);
 

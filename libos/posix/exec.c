@@ -15,10 +15,10 @@
 #include "fork.h"
 #include "mmap.h"
 
-#define SCRIPTS_MAX    5u /* #! programs that are #! programs themselves */
-#define STACK_MIN      ((uint64_t)128 << 10)
-#define STACK_MAX      ((uint64_t)64 << 20)
-#define STACK_GUARD    ((uint64_t)1 << 20)
+#define SCRIPTS_MAX 5u /* #! programs that are #! programs themselves */
+#define STACK_MIN   ((uint64_t)128 << 10)
+#define STACK_MAX   ((uint64_t)64 << 20)
+#define STACK_GUARD ((uint64_t)1 << 20)
 
 /* ---- before the point of no return ------------------------------------------------------------------- */
 

@@ -15,8 +15,8 @@
  * put strings before them.
  */
 struct arguments {
-    uint64_t area;       /* address; 0: not open */
-    uint64_t start, end; /* of the strings */
+    uint64_t area;        /* address; 0: not open */
+    uint64_t start, end;  /* of the strings */
     uint64_t environment; /* where envp's begin */
     uint32_t argc, envc;
 };
@@ -40,7 +40,7 @@ struct program {
     exo_cap region;
     uint64_t first_page; /* in the region */
     uint64_t file_bytes;
-    uint64_t base;       /* added to its addresses; known after program_map */
+    uint64_t base; /* added to its addresses; known after program_map */
     struct elf_image elf;
 };
 
@@ -62,8 +62,8 @@ struct exec {
     struct program main, interpreter;
     bool interpreted; /* the interpreter is there */
     struct arguments arguments;
-    char path[512];   /* as given to exec: AT_EXECFN */
-    char exe[512];    /* the file itself, absolute, for /proc */
+    char path[512]; /* as given to exec: AT_EXECFN */
+    char exe[512];  /* the file itself, absolute, for /proc */
 };
 
 /** Writes the program's first stack: its stack pointer. */

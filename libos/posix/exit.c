@@ -8,7 +8,7 @@
  */
 #include "core.h"
 
-static void context_leave(struct process *p)
+static void context_release(struct process *p)
 {
     uint32_t context = p->context;
 
@@ -25,7 +25,7 @@ void context_end(struct process *p)
     signal_forget(p, UINT64_MAX);
     timers_forget(p, false);
     vfork_release(p);
-    context_leave(p);
+    context_release(p);
     t->clear_tid = 0;
     t->robust_list = 0;
     /* thread_end takes the thread off the process, so that goes last: it is freed here, while the

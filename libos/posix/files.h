@@ -175,6 +175,8 @@ extern const struct file_ops regular_ops, synthetic_ops, directory_ops, path_ops
 /* The operations for a device, or 0: it is tty's or nobody's. */
 const struct file_ops *device_ops(uint64_t rdev, uint32_t *kind);
 bool tty_is_device(uint64_t rdev);
+/** Takes the terminal's ways off an open terminal: only bytes out are left. */
+void tty_to_stream(struct file *f);
 /* Opens the terminal behind the device node: fills in ops and capabilities. */
 int64_t tty_open(struct file *f, uint64_t rdev, uint32_t flags);
 int64_t fifo_open(struct file *f, uint32_t flags);

@@ -11,8 +11,19 @@
  */
 #include "core.h"
 
-enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP,
-       FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET };
+enum {
+    FUTEX_WAIT,
+    FUTEX_WAKE,
+    FUTEX_FD,
+    FUTEX_REQUEUE,
+    FUTEX_CMP_REQUEUE,
+    FUTEX_WAKE_OP,
+    FUTEX_LOCK_PI,
+    FUTEX_UNLOCK_PI,
+    FUTEX_TRYLOCK_PI,
+    FUTEX_WAIT_BITSET,
+    FUTEX_WAKE_BITSET
+};
 #define FUTEX_PRIVATE  128u
 #define FUTEX_REALTIME 256u
 #define FUTEX_ALL_BITS UINT32_MAX
@@ -149,19 +160,16 @@ DEFINE_CALL6(futex, word, op, value, timeout, second, third)
     case FUTEX_WAIT:
         st = wait_deadline(command, flags, timeout, &deadline);
         return st < 0 ? st : futex_wait(word, (uint32_t)value, deadline);
-    case FUTEX_WAKE:
-        return futex_wake(word, (uint32_t)value);
+    case FUTEX_WAKE: return futex_wake(word, (uint32_t)value);
     case FUTEX_WAKE_BITSET:
         if ((uint32_t)third == 0)
             return -EINVAL;
         return futex_wake(word, (uint32_t)third == FUTEX_ALL_BITS ? (uint32_t)value : INT32_MAX);
-    case FUTEX_REQUEUE:
-        return futex_requeue(word, second, (uint32_t)value, (uint32_t)timeout, 0);
+    case FUTEX_REQUEUE: return futex_requeue(word, second, (uint32_t)value, (uint32_t)timeout, 0);
     case FUTEX_CMP_REQUEUE:
         return futex_requeue(word, second, (uint32_t)value, (uint32_t)timeout, &expected);
     case FUTEX_WAKE_OP:
         return futex_wake_op(word, (uint32_t)value, second, (uint32_t)timeout, (uint32_t)third);
-    default:
-        return -ENOSYS;
+    default: return -ENOSYS;
     }
 }

@@ -7,11 +7,11 @@
 #include <lib/string.h>
 
 /* The layout of a fresh environment; posix.h has the same numbers for the LibOS itself. */
-#define LIBOS_VA       0x00007f0000000000u
-#define UTCB_VA        0x00007f2000000000u
-#define STACK_VA       0x00007f2100000000u
-#define STACK_BYTES    0x8000u
-#define HEAD_BYTES     EXO_PAGE_SIZE
+#define LIBOS_VA    0x00007f0000000000u
+#define UTCB_VA     0x00007f2000000000u
+#define STACK_VA    0x00007f2100000000u
+#define STACK_BYTES 0x8000u
+#define HEAD_BYTES  EXO_PAGE_SIZE
 
 static int64_t errno_of_native(int64_t native)
 {
@@ -48,11 +48,9 @@ static int64_t image_map(exo_cap env, const struct handover_plan *plan,
 {
     struct elf_image elf;
 
-    if (elf_parse(plan->posix_elf, HEAD_BYTES, UINT64_MAX, &elf) != ELF_OK ||
-        elf.low != LIBOS_VA)
+    if (elf_parse(plan->posix_elf, HEAD_BYTES, UINT64_MAX, &elf) != ELF_OK || elf.low != LIBOS_VA)
         return EXO_EINVAL;
-    *header = (const struct libos_header *)((const char *)plan->posix_elf +
-                                            elf.segments[0].offset);
+    *header = (const struct libos_header *)((const char *)plan->posix_elf + elf.segments[0].offset);
     if ((*header)->magic != LIBOS_MAGIC)
         return EXO_EINVAL;
     for (uint32_t i = 0; i < elf.segment_count; i++) {
@@ -127,8 +125,8 @@ static int64_t thread_make(exo_cap env, const struct libos_header *header)
         .priority = POSIX_PRIORITY,
         .words = {top, top},
     };
-    int64_t st = exo_map(env, STACK_VA, STACK_BYTES >> EXO_PAGE_SHIFT, 0, 0,
-                         EXO_MAP_READ | EXO_MAP_WRITE);
+    int64_t st =
+        exo_map(env, STACK_VA, STACK_BYTES >> EXO_PAGE_SHIFT, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE);
 
     return st < 0 ? st : exo_thread_create(env, &args);
 }

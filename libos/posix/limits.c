@@ -102,8 +102,8 @@ DEFINE_CALL2(getpriority, which, who)
         return -EINVAL;
     if (which != PRIO_PROCESS && who != 0)
         return -ESRCH;
-    return proc_call(&m, PROC_NICE, which == PRIO_PROCESS ? (uint32_t)who : 0,
-                     (uint64_t)INT64_MIN, 0, 0);
+    return proc_call(&m, PROC_NICE, which == PRIO_PROCESS ? (uint32_t)who : 0, (uint64_t)INT64_MIN,
+                     0, 0);
 }
 
 DEFINE_CALL3(setpriority, which, who, nice)
@@ -243,9 +243,19 @@ DEFINE_CALL2(getcpu, cpu, node)
 
 /* ---- prctl ------------------------------------------------------------------------------------------------ */
 
-enum { PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_GET_KEEPCAPS = 7,
-       PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_SECCOMP = 21,
-       PR_CAPBSET_READ = 23, PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39 };
+enum {
+    PR_GET_PDEATHSIG = 2,
+    PR_GET_DUMPABLE = 3,
+    PR_SET_DUMPABLE = 4,
+    PR_GET_KEEPCAPS = 7,
+    PR_SET_KEEPCAPS = 8,
+    PR_SET_NAME = 15,
+    PR_GET_NAME = 16,
+    PR_GET_SECCOMP = 21,
+    PR_CAPBSET_READ = 23,
+    PR_SET_NO_NEW_PRIVS = 38,
+    PR_GET_NO_NEW_PRIVS = 39
+};
 #define CAPABILITIES 41u /* how many kinds Linux 6.1 knows */
 
 DEFINE_CALL5(prctl, option, a, b, c, d)

@@ -36,8 +36,7 @@ int64_t program_open(struct program *p, const char *path, uint8_t head[PROGRAM_H
     if (!p->file->ops->region || !p->file->ops->stat) {
         st = -EACCES;
     } else {
-        st = p->file->ops->region(p->file, EXO_MAP_READ | EXO_MAP_EXEC, &p->region,
-                                  &p->first_page);
+        st = p->file->ops->region(p->file, EXO_MAP_READ | EXO_MAP_EXEC, &p->region, &p->first_page);
         if (st == 0)
             st = p->file->ops->stat(p->file, &stat);
     }
@@ -94,8 +93,8 @@ static int64_t segment_map(const struct program *p, const struct elf_segment *s)
 
     if (s->file_bytes == 0)
         return map_anonymous(PAGE_DOWN(start), PAGE_UP(end), s->rights, 0);
-    int64_t st = map_program(PAGE_DOWN(start), PAGE_UP(file_end), s->rights, p->file,
-                             PAGE_DOWN(s->offset));
+    int64_t st =
+        map_program(PAGE_DOWN(start), PAGE_UP(file_end), s->rights, p->file, PAGE_DOWN(s->offset));
     if (st == 0 && file_end < end)
         st = segment_zero(file_end, end, s->rights);
     return st;

@@ -11,10 +11,10 @@
 #include "core.h"
 #include "mmap.h"
 
-#define IGNORED_FLAGS                                                                              \
+#define IGNORED_FLAGS \
     (MAP_DENYWRITE | MAP_EXECUTABLE | MAP_NORESERVE | MAP_NONBLOCK | MAP_STACK | MAP_LOCKED)
-#define KNOWN_FLAGS                                                                                \
-    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_POPULATE | MAP_FIXED_NOREPLACE |       \
+#define KNOWN_FLAGS                                                                          \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_POPULATE | MAP_FIXED_NOREPLACE | \
      IGNORED_FLAGS)
 #define VMA_FLAGS (MAP_SHARED | MAP_PRIVATE)
 
@@ -103,8 +103,8 @@ int64_t map_file(uint64_t start, uint64_t bytes, uint32_t rights, uint32_t flags
 {
     uint32_t how = rights | (flags & MAP_SHARED ? 0 : EXO_MAP_PRIVATE) |
                    (flags & MAP_POPULATE ? EXO_MAP_EAGER : 0);
-    uint32_t wanted = EXO_MAP_READ | (rights & EXO_MAP_EXEC) |
-                      (flags & MAP_SHARED ? rights & EXO_MAP_WRITE : 0);
+    uint32_t wanted =
+        EXO_MAP_READ | (rights & EXO_MAP_EXEC) | (flags & MAP_SHARED ? rights & EXO_MAP_WRITE : 0);
     uint64_t first;
     exo_cap cap;
 
@@ -164,8 +164,7 @@ static int64_t mapped_file(uint64_t fd, uint32_t rights, uint32_t flags, struct 
 
     if (!f)
         return -EBADF;
-    if (!file_can_read(f) ||
-        ((flags & MAP_SHARED) && (rights & PROT_WRITE) && !file_can_write(f)))
+    if (!file_can_read(f) || ((flags & MAP_SHARED) && (rights & PROT_WRITE) && !file_can_write(f)))
         return -EACCES;
     if (f->kind == FILE_ZERO)
         return 0;
@@ -230,8 +229,7 @@ static bool may_become(uint64_t start, uint64_t end, uint32_t rights)
 {
     for (const struct vma *v = vma_at_or_above(start);
          v != image_state.vmas + image_state.vma_count && v->start < end; v++) {
-        if ((rights & PROT_WRITE) && (v->flags & MAP_SHARED) && v->file &&
-            !file_can_write(v->file))
+        if ((rights & PROT_WRITE) && (v->flags & MAP_SHARED) && v->file && !file_can_write(v->file))
             return false;
     }
     return true;

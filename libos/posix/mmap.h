@@ -3,10 +3,10 @@
 #ifndef POSIX_MMAP_H
 #define POSIX_MMAP_H
 
-#define PROT_READ  1u
-#define PROT_WRITE 2u
-#define PROT_EXEC  4u
-#define PROT_KNOWN (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PROT_READ      1u
+#define PROT_WRITE     2u
+#define PROT_EXEC      4u
+#define PROT_KNOWN     (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PROT_GROWSDOWN 0x01000000u
 
 #define MAP_SHARED          0x01u
@@ -31,7 +31,7 @@
 
 #define MMAP_LOW 0x10000u /* nothing is mapped below: null pointers fault */
 
-static_assert(PROT_READ == EXO_MAP_READ && PROT_WRITE == EXO_MAP_WRITE &&
-              PROT_EXEC == EXO_MAP_EXEC, "the same bits");
+static_assert(PROT_READ == EXO_MAP_READ && PROT_WRITE == EXO_MAP_WRITE && PROT_EXEC == EXO_MAP_EXEC,
+              "the same bits");
 
 #endif

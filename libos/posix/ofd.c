@@ -35,11 +35,16 @@ static_assert(sizeof(struct ofd_row) == 2048, "shared: ofd_row");
 
 #define OFD_SLOT_BYTES ((uint64_t)1 << 20)
 #define OFD_PAGES      ((OFD_SLOT_BYTES + PROC_MAX * sizeof(struct ofd_row)) / EXO_PAGE_SIZE)
-static_assert(OFD_SLOTS * sizeof(struct ofd) <= OFD_SLOT_BYTES, "shared: ofd");
+static_assert(OFD_SLOTS * sizeof(struct ofd) < OFD_SLOT_BYTES, "shared: ofd, and a word");
 
 /* Of this environment; a fork's copy is told its own by ofd_row_use. */
 static uint32_t own_row;
-static uint32_t lowest_free; /* a guess: no free slot is likely below */
+
+/* Shared, behind the last slot: a guess below which no slot is likely free. */
+static _Atomic uint32_t *lowest_free(void)
+{
+    return (_Atomic uint32_t *)(POSIX_OFD_VA + OFD_SLOT_BYTES - sizeof(uint32_t));
+}
 
 static struct ofd *ofd_at(uint32_t index)
 {
@@ -79,8 +84,8 @@ static void ofd_count_down(struct ofd *d)
 {
     uint32_t index = ofd_index(d);
 
-    if (atomic_fetch_sub(&d->users, 1) == 1 && index < lowest_free)
-        lowest_free = index;
+    if (atomic_fetch_sub(&d->users, 1) == 1 && index < atomic_load(lowest_free()))
+        atomic_store(lowest_free(), index);
 }
 
 /* Gives up everything that a dead owner of the row held. */
@@ -119,13 +124,15 @@ static void ofd_sweep(void)
 
 static struct ofd *ofd_find(void)
 {
+    uint32_t first = atomic_load(lowest_free());
+
     for (uint32_t i = 0; i < OFD_SLOTS; i++) {
-        uint32_t index = (lowest_free + i) % OFD_SLOTS, free = 0;
+        uint32_t index = (first + i) % OFD_SLOTS, free = 0;
         struct ofd *d = ofd_at(index);
 
         if (atomic_load_explicit(&d->users, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_strong(&d->users, &free, 1)) {
-            lowest_free = (index + 1) % OFD_SLOTS;
+            atomic_store(lowest_free(), (index + 1) % OFD_SLOTS);
             return d;
         }
     }

@@ -37,9 +37,10 @@ struct waiter;
 #define POSIX_LIBOS_VA    0x00007f0000000000u /* the LibOS image: text, rodata, data, bss */
 #define POSIX_HANDOVER_VA 0x00007f0f00000000u /* struct handover of a fresh environment (exec.c) */
 #define POSIX_UTCB_VA     0x00007f2000000000u /* UTCB of thread k: + k * 0x10000 */
-#define POSIX_STACKS_VA   0x00007f2100000000u /* LibOS stack of thread k: + k * 0x10000, 32 KiB used;
+#define POSIX_STACKS_VA \
+    0x00007f2100000000u            /* LibOS stack of thread k: + k * 0x10000, 32 KiB used;
                                                  struct thread lies at its upper end */
-#define POSIX_STRIDE      0x10000u            /* of the two above */
+#define POSIX_STRIDE      0x10000u /* of the two above */
 #define POSIX_STACK_BYTES 0x8000u
 #define POSIX_OFD_VA      0x00007f3000000000u /* shared open file descriptions (ofd.c) */
 #define POSIX_WINDOW_VA   0x00007f4000000000u /* file contents, pipe rings, tty pages: window.c */
@@ -52,22 +53,22 @@ struct waiter;
 struct call_frame;
 
 struct thread {
-    uint64_t saved[6];           /* entry.S: registers of fork, vfork, clone; stays first */
+    uint64_t saved[6]; /* entry.S: registers of fork, vfork, clone; stays first */
     struct process *process;
-    struct thread *next;         /* of the process */
+    struct thread *next; /* of the process */
     exo_cap cap;
     struct exo_utcb *utcb;
     int32_t tid;
-    uint32_t index;              /* k in the addresses above */
-    uint64_t sigmask;            /* blocked; bit signo-1 */
-    uint64_t saved_sigmask;      /* sigsuspend, ppoll...: restored after the handler */
+    uint32_t index;         /* k in the addresses above */
+    uint64_t sigmask;       /* blocked; bit signo-1 */
+    uint64_t saved_sigmask; /* sigsuspend, ppoll...: restored after the handler */
     bool restore_sigmask;
-    bool end;                    /* it is to end as soon as it leaves its call */
-    uint64_t pending;            /* directed at this thread; notes in process->queue */
-    uint64_t sleep_until;        /* restart_syscall of nanosleep: exo_time; 0: none */
+    bool end;             /* it is to end as soon as it leaves its call */
+    uint64_t pending;     /* directed at this thread; notes in process->queue */
+    uint64_t sleep_until; /* restart_syscall of nanosleep: exo_time; 0: none */
     uint64_t altstack_base, altstack_size;
     uint32_t altstack_flags;
-    uint64_t clear_tid;          /* CLONE_CHILD_CLEARTID */
+    uint64_t clear_tid; /* CLONE_CHILD_CLEARTID */
     uint64_t robust_list;
     char comm[16];
 };
@@ -82,29 +83,29 @@ struct sigaction_record {
 
 struct process {
     struct image *image;
-    struct process *next;        /* of the image: vfork contexts */
+    struct process *next; /* of the image: vfork contexts */
     struct thread *threads;
     _Atomic uint32_t thread_count;
     int32_t pid;
-    uint32_t slot;               /* in proc's table */
-    exo_cap proc, fs, tty;       /* endpoints with this process's badge */
+    uint32_t slot;         /* in proc's table */
+    exo_cap proc, fs, tty; /* endpoints with this process's badge */
     exo_cap shared_cap;
     struct proc_shared *shared;
     const struct proc_entry *entry; /* own record in the published table */
     struct process *vfork_parent;   /* not 0: a vfork context; who waits for it */
     _Atomic uint32_t *vfork_done;   /* word in the parent thread's frame that it waits on */
     uint32_t context;               /* 0, or k of its proc_shared and its capability slots */
-    uint64_t pending;            /* signals for any thread, taken from proc_shared or our own */
-    uint64_t ignored;            /* as the actions say; blocked ones are not ignored */
-    struct signal_note *queue;   /* what is known about pending ones; real-time: one each */
+    uint64_t pending;               /* signals for any thread, taken from proc_shared or our own */
+    uint64_t ignored;               /* as the actions say; blocked ones are not ignored */
+    struct signal_note *queue;      /* what is known about pending ones; real-time: one each */
     struct sigaction_record actions[65];
     struct descriptor {
         struct file *file;
         uint32_t cloexec;
-    } *fds;
-    uint32_t fd_limit;           /* entries allocated in fds */
+    } * fds;
+    uint32_t fd_limit; /* entries allocated in fds */
     uint32_t umask;
-    struct file *cwd, *root;     /* directories; root 0: the real one */
+    struct file *cwd, *root; /* directories; root 0: the real one */
     char cwd_path[512];
     uint64_t rlimits[16][2];
     struct timer *timers;        /* timer.c: ITIMER_REAL and timer_create's */
@@ -117,8 +118,8 @@ struct process {
 extern struct image image_state; /* the one of this address space (process.c) */
 
 /* The running thread and its process; cheap (one load from the UTCB). */
-#define POSIX_WORD_THREAD 0 /* utcb->libos[] indices: entry.S knows 0-3 */
-#define POSIX_WORD_STACK  1 /* top of the thread's LibOS stack */
+#define POSIX_WORD_THREAD  0 /* utcb->libos[] indices: entry.S knows 0-3 */
+#define POSIX_WORD_STACK   1 /* top of the thread's LibOS stack */
 #define POSIX_WORD_USER_SP 2 /* the program's stack pointer at the last call */
 static inline struct thread *self(void)
 {
@@ -135,15 +136,22 @@ static inline struct process *current(void)
  * mapped at POSIX_OFD_VA (ofd.c); `users` counts struct file of all processes. */
 struct ofd {
     _Atomic uint32_t users;
-    _Atomic uint32_t flags;      /* O_APPEND, O_NONBLOCK, ... and the access mode */
+    _Atomic uint32_t flags; /* O_APPEND, O_NONBLOCK, ... and the access mode */
     _Atomic uint64_t offset;
     _Atomic uint32_t offset_lock; /* claim on the offset: pid of the holder, see ofd.c */
     uint32_t pad[11];
 };
 static_assert(sizeof(struct ofd) == 64, "ofd");
 
-enum { POLL_IN = 1, POLL_PRI = 2, POLL_OUT = 4, POLL_ERR = 8, POLL_HUP = 16, POLL_NVAL = 32,
-       POLL_RDHUP = 0x2000 };
+enum {
+    POLL_IN = 1,
+    POLL_PRI = 2,
+    POLL_OUT = 4,
+    POLL_ERR = 8,
+    POLL_HUP = 16,
+    POLL_NVAL = 32,
+    POLL_RDHUP = 0x2000
+};
 
 /* Words to sleep on until something may have changed; see wait.c. */
 struct waiter {
@@ -162,14 +170,14 @@ void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expecte
  * errno in comments.
  */
 struct file_ops {
-    int64_t (*read)(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset); /* EINVAL */
+    int64_t (*read)(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset);  /* EINVAL */
     int64_t (*write)(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset); /* EINVAL */
     uint32_t (*poll)(struct file *f, uint32_t events, struct waiter *w); /* 0: always IN|OUT */
-    int64_t (*seek)(struct file *f, int64_t offset, int whence);          /* ESPIPE */
-    int64_t (*ioctl)(struct file *f, uint32_t request, uint64_t arg);     /* ENOTTY */
+    int64_t (*seek)(struct file *f, int64_t offset, int whence);         /* ESPIPE */
+    int64_t (*ioctl)(struct file *f, uint32_t request, uint64_t arg);    /* ENOTTY */
     int64_t (*stat)(struct file *f, struct fs_stat *out);
-    int64_t (*truncate)(struct file *f, uint64_t size);                   /* EINVAL */
-    int64_t (*readdir)(struct file *f, uint64_t user, uint64_t bytes);    /* ENOTDIR */
+    int64_t (*truncate)(struct file *f, uint64_t size);                /* EINVAL */
+    int64_t (*readdir)(struct file *f, uint64_t user, uint64_t bytes); /* ENOTDIR */
     /* The capability to map and the page index in it where file offset 0 lies. ENODEV */
     int64_t (*region)(struct file *f, uint32_t rights, exo_cap *cap, uint64_t *first_page);
     /* After fork, in the child; and before a file's last close in this process. */
@@ -185,44 +193,54 @@ struct file_ops {
 struct file {
     const struct file_ops *ops;
     uint32_t refs;
-    uint32_t kind;               /* enum fs_kind, or FILE_* below */
+    uint32_t kind; /* enum fs_kind, or FILE_* below */
     struct ofd *ofd;
-    exo_cap caps[4];             /* [0] the endpoint (fs, tty) or ring region; others per kind */
-    uint64_t number;             /* fs: number of the file */
+    exo_cap caps[4]; /* [0] the endpoint (fs, tty) or ring region; others per kind */
+    uint64_t number; /* fs: number of the file */
     uint64_t rdev, ino;
-    void *state;                 /* per kind: window, ring, ... */
+    void *state; /* per kind: window, ring, ... */
     uint64_t extra[2];
 };
-enum { FILE_PIPE = 100, FILE_SOCKET, FILE_TTY, FILE_EPOLL, FILE_EVENT, FILE_NULL, FILE_ZERO,
-       FILE_FULL, FILE_RANDOM, FILE_OTHER };
+enum {
+    FILE_PIPE = 100,
+    FILE_SOCKET,
+    FILE_TTY,
+    FILE_EPOLL,
+    FILE_EVENT,
+    FILE_NULL,
+    FILE_ZERO,
+    FILE_FULL,
+    FILE_RANDOM,
+    FILE_OTHER
+};
 
 /* ---- one address space ------------------------------------------------------------------------- */
 
 /* A mapping of the program, as mmap knows it; the kernel's own table is the truth about access. */
 struct vma {
-    uint64_t start, end;         /* page aligned */
-    uint32_t rights;             /* EXO_MAP_READ ... */
-    uint32_t flags;              /* Linux MAP_* */
-    struct file *file;           /* holds a reference; 0: anonymous */
+    uint64_t start, end; /* page aligned */
+    uint32_t rights;     /* EXO_MAP_READ ... */
+    uint32_t flags;      /* Linux MAP_* */
+    struct file *file;   /* holds a reference; 0: anonymous */
     uint64_t offset;
 };
 
 struct image {
-    _Atomic uint32_t lock;       /* lock.c; stays first */
-    struct process *processes;   /* contexts, the oldest last */
-    struct vma *vmas;            /* sorted array */
+    _Atomic uint32_t lock;     /* lock.c; stays first */
+    struct process *processes; /* contexts, the oldest last */
+    struct vma *vmas;          /* sorted array */
     uint32_t vma_count, vma_limit;
-    uint64_t pages;              /* in all of them */
+    uint64_t pages; /* in all of them */
     uint64_t brk_start, brk;
     uint64_t stack_low, mmap_top;
-    uint64_t auxv[64];           /* as given to the program, for /proc */
+    uint64_t auxv[64]; /* as given to the program, for /proc */
     char exe[512];
     uint64_t argument_start, argument_end, environment_end; /* strings on the program's stack */
-    uint32_t thread_count;       /* of all contexts */
-    const char *exec_path;       /* during exec */
-    bool trace;                  /* tell unknown calls on descriptor 2 ... */
-    bool trace_all;              /* ... in programs without EXO_TRACE=1, too */
-    bool maps_stale;             /* publish.c */
+    uint32_t thread_count;                                  /* of all contexts */
+    const char *exec_path;                                  /* during exec */
+    bool trace;      /* tell unknown calls on descriptor 2 ... */
+    bool trace_all;  /* ... in programs without EXO_TRACE=1, too */
+    bool maps_stale; /* publish.c */
 };
 
 /* ---- system calls ------------------------------------------------------------------------------ */
@@ -238,26 +256,26 @@ struct image {
 typedef int64_t posix_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
 #define POSIX_UNUSED __attribute__((unused)) uint64_t
-#define DEFINE_CALL0(name)                                                                         \
-    int64_t posix_##name(POSIX_UNUSED u0, POSIX_UNUSED u1, POSIX_UNUSED u2, POSIX_UNUSED u3,       \
+#define DEFINE_CALL0(name)                                                                   \
+    int64_t posix_##name(POSIX_UNUSED u0, POSIX_UNUSED u1, POSIX_UNUSED u2, POSIX_UNUSED u3, \
                          POSIX_UNUSED u4, POSIX_UNUSED u5)
-#define DEFINE_CALL1(name, a0)                                                                     \
-    int64_t posix_##name(uint64_t a0, POSIX_UNUSED u1, POSIX_UNUSED u2, POSIX_UNUSED u3,           \
+#define DEFINE_CALL1(name, a0)                                                           \
+    int64_t posix_##name(uint64_t a0, POSIX_UNUSED u1, POSIX_UNUSED u2, POSIX_UNUSED u3, \
                          POSIX_UNUSED u4, POSIX_UNUSED u5)
-#define DEFINE_CALL2(name, a0, a1)                                                                 \
-    int64_t posix_##name(uint64_t a0, uint64_t a1, POSIX_UNUSED u2, POSIX_UNUSED u3,               \
+#define DEFINE_CALL2(name, a0, a1)                                                   \
+    int64_t posix_##name(uint64_t a0, uint64_t a1, POSIX_UNUSED u2, POSIX_UNUSED u3, \
                          POSIX_UNUSED u4, POSIX_UNUSED u5)
-#define DEFINE_CALL3(name, a0, a1, a2)                                                             \
-    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, POSIX_UNUSED u3, POSIX_UNUSED u4,  \
+#define DEFINE_CALL3(name, a0, a1, a2)                                                            \
+    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, POSIX_UNUSED u3, POSIX_UNUSED u4, \
                          POSIX_UNUSED u5)
-#define DEFINE_CALL4(name, a0, a1, a2, a3)                                                         \
-    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, POSIX_UNUSED u4,      \
+#define DEFINE_CALL4(name, a0, a1, a2, a3)                                                    \
+    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, POSIX_UNUSED u4, \
                          POSIX_UNUSED u5)
-#define DEFINE_CALL5(name, a0, a1, a2, a3, a4)                                                     \
-    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,          \
+#define DEFINE_CALL5(name, a0, a1, a2, a3, a4)                                            \
+    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, \
                          POSIX_UNUSED u5)
-#define DEFINE_CALL6(name, a0, a1, a2, a3, a4, a5)                                                 \
-    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,          \
+#define DEFINE_CALL6(name, a0, a1, a2, a3, a4, a5)                                        \
+    int64_t posix_##name(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, \
                          uint64_t a5)
 
 #define POSIX_CALL(name, note) posix_function posix_##name;
@@ -268,8 +286,8 @@ typedef int64_t posix_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
 
 /* Internal results that never reach a program (Linux's own values). Whoever returns one leaves a
  * signal to be delivered: waiter_sleep sees to it. */
-#define ERESTARTSYS 512           /* restart if SA_RESTART or no handler, else EINTR */
-#define ERESTARTNOHAND 514        /* EINTR if a handler runs, else restart */
+#define ERESTARTSYS           512 /* restart if SA_RESTART or no handler, else EINTR */
+#define ERESTARTNOHAND        514 /* EINTR if a handler runs, else restart */
 #define ERESTART_RESTARTBLOCK 516 /* EINTR if a handler runs, else go on sleeping */
 
 /* ---- what the core gives to the files part ----------------------------------------------------- */
@@ -325,7 +343,7 @@ int64_t proc_call(struct exo_message *m, uint32_t op, uint64_t w0, uint64_t w1, 
 
 /* Address space: forgets that a file is mapped nowhere (mm.c never keeps a file without a
  * reference). Publishes fds[] after a change if anyone looks: the files part's publish_fds. */
-void publish_maps(void);         /* before someone reads /proc/self/maps */
+void publish_maps(void); /* before someone reads /proc/self/maps */
 
 /* ---- what the files part gives to the core ----------------------------------------------------- */
 

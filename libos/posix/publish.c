@@ -9,7 +9,7 @@
 #include "files.h"
 #include "core.h"
 
-#define MAPS_SHARED 0x8000u /* servers/fs shows an s instead of a p */
+#define MAPS_SHARED  0x8000u /* servers/fs shows an s instead of a p */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void publish_comm(struct process *p)
@@ -45,10 +45,10 @@ void publish_process(struct process *p)
 
     publish_comm(p);
     text_set(s->exe, sizeof s->exe, i->exe);
-    s->cmdline_bytes = strings_set(s->cmdline, sizeof s->cmdline, i->argument_start,
-                                   i->argument_end);
-    s->environ_bytes = strings_set(s->environment, sizeof s->environment, i->argument_end,
-                                   i->environment_end);
+    s->cmdline_bytes =
+        strings_set(s->cmdline, sizeof s->cmdline, i->argument_start, i->argument_end);
+    s->environ_bytes =
+        strings_set(s->environment, sizeof s->environment, i->argument_end, i->environment_end);
     s->vm_pages = (uint32_t)i->pages;
     s->threads = p->thread_count;
     s->brk_start = i->brk_start;

@@ -22,8 +22,12 @@ static int64_t range_unmap(uint64_t start, uint64_t end)
 /* Maps [start, end) as `like` is, from `offset` of its file on. */
 static int64_t map_like(const struct vma *like, uint64_t start, uint64_t end, uint64_t offset)
 {
-    struct vma v = {.start = start, .end = end, .rights = like->rights, .flags = like->flags,
-                    .file = like->file, .offset = offset};
+    struct vma v = {.start = start,
+                    .end = end,
+                    .rights = like->rights,
+                    .flags = like->flags,
+                    .file = like->file,
+                    .offset = offset};
     int64_t st = vma_reserve(3);
 
     if (st < 0)
@@ -100,8 +104,8 @@ DEFINE_CALL5(mremap, old, old_bytes, new_bytes, flags, wanted)
     uint64_t end = old + old_bytes;
     if (end == v->end && user_range(old, new_bytes) && is_free(end, old + new_bytes)) {
         struct vma like = *v;
-        int64_t st = map_like(&like, end, old + new_bytes,
-                              like.file ? like.offset + (end - like.start) : 0);
+        int64_t st =
+            map_like(&like, end, old + new_bytes, like.file ? like.offset + (end - like.start) : 0);
 
         return st < 0 ? st : (int64_t)old;
     }
@@ -114,9 +118,22 @@ DEFINE_CALL5(mremap, old, old_bytes, new_bytes, flags, wanted)
     return st < 0 ? st : (int64_t)to;
 }
 
-enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8,
-       MADV_DONTFORK = 10, MADV_DOFORK = 11, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE = 15,
-       MADV_DONTDUMP = 16, MADV_DODUMP = 17, MADV_COLD = 20, MADV_PAGEOUT = 21 };
+enum {
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_FREE = 8,
+    MADV_DONTFORK = 10,
+    MADV_DOFORK = 11,
+    MADV_HUGEPAGE = 14,
+    MADV_NOHUGEPAGE = 15,
+    MADV_DONTDUMP = 16,
+    MADV_DODUMP = 17,
+    MADV_COLD = 20,
+    MADV_PAGEOUT = 21
+};
 
 DEFINE_CALL3(madvise, start, bytes, advice)
 {
@@ -135,16 +152,14 @@ DEFINE_CALL3(madvise, start, bytes, advice)
     case MADV_DONTDUMP:
     case MADV_DODUMP:
     case MADV_COLD:
-    case MADV_PAGEOUT:
-        return bytes == 0 || vma_covers(start, start + bytes) ? 0 : -ENOMEM;
+    case MADV_PAGEOUT: return bytes == 0 || vma_covers(start, start + bytes) ? 0 : -ENOMEM;
     case MADV_DONTNEED:
         if (bytes == 0)
             return 0;
         if (!vma_covers(start, start + bytes))
             return -ENOMEM;
         return errno_of(exo_discard(0, start, bytes >> EXO_PAGE_SHIFT));
-    default:
-        return -EINVAL;
+    default: return -EINVAL;
     }
 }
 

@@ -21,8 +21,8 @@ static void word_release(uint64_t word, uint32_t tid)
     for (;;) {
         if ((value & FUTEX_TID_MASK) != tid)
             return;
-        int64_t done = user_swap32((uint32_t *)word, &value,
-                                   (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+        int64_t done =
+            user_swap32((uint32_t *)word, &value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 
         if (done < 0)
             return;

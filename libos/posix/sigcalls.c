@@ -8,8 +8,8 @@ struct linux_sigaction {
     uint64_t handler, flags, restorer, mask;
 };
 
-#define SA_KNOWN                                                                                   \
-    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART |            \
+#define SA_KNOWN                                                                        \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | \
      SA_NODEFER | SA_RESETHAND)
 
 static bool signo_is_valid(uint64_t signo)
@@ -222,8 +222,8 @@ static struct proc_siginfo info_from_self(uint64_t signo, int32_t code)
 {
     const struct process *p = current();
 
-    return (struct proc_siginfo){.signo = (int32_t)signo, .code = code, .pid = p->pid,
-                                 .uid = p->entry->ruid};
+    return (struct proc_siginfo){
+        .signo = (int32_t)signo, .code = code, .pid = p->pid, .uid = p->entry->ruid};
 }
 
 DEFINE_CALL2(kill, pid, signo)
@@ -280,8 +280,7 @@ DEFINE_CALL3(tgkill, tgid, tid, signo)
 {
     struct proc_siginfo info = info_from_self(signo, SI_TKILL);
 
-    return (int32_t)tgid <= 0 ? -EINVAL
-                              : thread_kill((int32_t)tgid, (int32_t)tid, signo, &info);
+    return (int32_t)tgid <= 0 ? -EINVAL : thread_kill((int32_t)tgid, (int32_t)tid, signo, &info);
 }
 
 /* The program's siginfo_t, as far as it may say it: not as if the system had sent it. */
@@ -297,8 +296,11 @@ static int64_t info_from_user(struct proc_siginfo *to, uint64_t signo, uint64_t 
         return -EFAULT;
     if (given.code >= 0 || given.code == SI_TKILL)
         return -EPERM;
-    *to = (struct proc_siginfo){.signo = (int32_t)signo, .code = given.code, .pid = given.pid,
-                                .uid = given.uid, .value = given.value};
+    *to = (struct proc_siginfo){.signo = (int32_t)signo,
+                                .code = given.code,
+                                .pid = given.pid,
+                                .uid = given.uid,
+                                .value = given.value};
     return 0;
 }
 
@@ -326,6 +328,5 @@ DEFINE_CALL4(rt_tgsigqueueinfo, tgid, tid, signo, user_info)
 
     if (st < 0)
         return st;
-    return (int32_t)tgid <= 0 ? -EINVAL
-                              : thread_kill((int32_t)tgid, (int32_t)tid, signo, &info);
+    return (int32_t)tgid <= 0 ? -EINVAL : thread_kill((int32_t)tgid, (int32_t)tid, signo, &info);
 }

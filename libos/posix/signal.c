@@ -211,8 +211,8 @@ bool signal_take(struct thread *t, uint64_t set, struct proc_siginfo *out)
 void signal_raise(int32_t signo)
 {
     struct process *p = current();
-    struct proc_siginfo info = {.signo = signo, .code = SI_USER, .pid = p->pid,
-                                .uid = p->entry->ruid};
+    struct proc_siginfo info = {
+        .signo = signo, .code = SI_USER, .pid = p->pid, .uid = p->entry->ruid};
 
     signal_post(p, self(), &info);
 }

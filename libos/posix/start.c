@@ -67,6 +67,7 @@ static void output_set_raw(struct file *f)
         f->ops->ioctl(f, TCSETS, SCRATCH_VA);
     }
     exo_unmap(0, SCRATCH_VA, 1);
+    tty_to_stream(f);
 }
 
 static int64_t descriptors_open(uint32_t flags)

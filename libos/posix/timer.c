@@ -56,8 +56,8 @@ static void timers_set(struct process *p)
 
 static void timer_expire(struct process *p, struct timer *t, exo_time now)
 {
-    struct proc_siginfo info = {.signo = t->signo, .code = SI_TIMER, .pid = t->id,
-                                .value = t->value};
+    struct proc_siginfo info = {
+        .signo = t->signo, .code = SI_TIMER, .pid = t->id, .value = t->value};
 
     if (t->interval) {
         uint64_t missed = (now - t->deadline) / t->interval;

@@ -55,44 +55,52 @@ static void vfork_wait(_Atomic uint32_t *done)
     image_lock();
 }
 
-int64_t vfork_process(struct fork *f)
+/* Makes the child, not running yet: its process, thread, descriptors, and its entry with proc. */
+static int64_t context_make(struct fork *f, struct process **out)
 {
-    struct process *parent = current(), *p;
-    struct thread *t = thread_new();
-    struct exo_message m = {0};
-    _Atomic uint32_t done = 0;
+    struct process *parent = current();
     uint32_t context = context_find();
-    int64_t st;
+    struct thread *t = context ? thread_new() : 0;
+    struct process *p = t ? process_copy(parent) : 0;
+    int64_t st = p ? clone_make(t, f) : context && t ? -ENOMEM : -EAGAIN;
 
-    if (!t)
-        return -EAGAIN;
-    st = clone_make(t, f);
+    if (st == 0)
+        st = fds_share(p, parent);
+    if (st == 0) {
+        p->context = context;
+        st = context_register(p, parent, t, f);
+        if (st < 0)
+            fds_end(p, false);
+    }
     if (st < 0) {
-        thread_discard(t);
+        if (p)
+            process_forget(p);
+        if (t)
+            thread_discard(t);
         return st;
     }
-    p = context ? process_copy(parent) : 0;
-    if (!p) {
-        thread_discard(t);
-        return context ? -ENOMEM : -EAGAIN;
-    }
-    p->context = context;
-    st = context_register(p, parent, t, f);
-    if (st < 0) {
-        thread_discard(t);
-        process_forget(p);
-        return st;
-    }
-    p->vfork_parent = parent;
-    p->vfork_done = &done;
     t->tid = p->pid;
     t->altstack_base = self()->altstack_base;
     t->altstack_size = self()->altstack_size;
     t->altstack_flags = self()->altstack_flags;
     thread_join(t, p);
-    fds_share(p, parent);
-    publish_process(p);
-    int32_t pid = p->pid;
+    publish_process(p); /* /proc/self means the child, even now */
+    *out = p;
+    return 0;
+}
+
+int64_t vfork_process(struct fork *f)
+{
+    struct exo_message m = {0};
+    _Atomic uint32_t done = 0;
+    struct process *p;
+    int64_t st = context_make(f, &p);
+
+    if (st < 0)
+        return st;
+    p->vfork_parent = current();
+    p->vfork_done = &done;
+    int32_t pid = p->pid; /* p may be gone when we look again */
     st = proc_call(&m, PROC_START, (uint64_t)pid, 0, 0, 0);
     if (st == 0)
         vfork_wait(&done);

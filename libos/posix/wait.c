@@ -19,8 +19,7 @@ void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expecte
 {
     if (w->count == EXO_WAIT_WORDS)
         return; /* the caller's own limit is lower, or it looks again after a while */
-    w->words[w->count++] =
-        (struct exo_wait_word){.address = (uintptr_t)word, .expected = expected};
+    w->words[w->count++] = (struct exo_wait_word){.address = (uintptr_t)word, .expected = expected};
 }
 
 /* Takes event bits off the thread and does what they ask for. */

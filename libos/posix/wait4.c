@@ -94,8 +94,8 @@ static void child_info(struct proc_siginfo *info, const struct waited *child)
 
 DEFINE_CALL5(waitid, type, id, info, options, usage)
 {
-    const uint64_t known = WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT | WNOTHREAD | WALL |
-                           WCLONE;
+    const uint64_t known =
+        WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT | WNOTHREAD | WALL | WCLONE;
     struct waited child;
     uint8_t bytes[128] = {0};
     int64_t pid;

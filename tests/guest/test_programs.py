@@ -145,7 +145,7 @@ def scripts_run_by_their_first_line():
 
 def ids_and_permissions_hold():
     check_output(sh("id -un; umask 077; touch /tmp/p; stat -c %a /tmp/p; "
-                    "setpriv --reuid=1000 --regid=1000 --clear-groups cat /tmp/p 2>&1; echo $?"),
+                    "chroot --userspec=1000:1000 / cat /tmp/p 2>&1; echo $?"),
                  "root\n600\ncat: /tmp/p: Permission denied\n1\n")
 
 

@@ -117,7 +117,7 @@ static void setup(void)
     memset(&shared, 0, sizeof shared);
     chunks = 0;
     free_slots = 0;
-    lowest_free = 0;
+    atomic_store(lowest_free(), 0);
     caps_deleted = waits = 0;
     process.image = &image;
     process.shared = &shared;

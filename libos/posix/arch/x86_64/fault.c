@@ -2,8 +2,20 @@
 /* Which signal a processor exception means (Intel SDM volume 3, chapter 6; Linux's choices). */
 #include "core.h"
 
-enum { DIVIDE = 0, DEBUG = 1, BREAKPOINT = 3, OVERFLOW = 4, BOUND = 5, OPCODE = 6,
-       NOT_PRESENT = 11, STACK = 12, PROTECTION = 13, X87 = 16, ALIGNMENT = 17, SIMD = 19 };
+enum {
+    DIVIDE = 0,
+    DEBUG = 1,
+    BREAKPOINT = 3,
+    OVERFLOW = 4,
+    BOUND = 5,
+    OPCODE = 6,
+    NOT_PRESENT = 11,
+    STACK = 12,
+    PROTECTION = 13,
+    X87 = 16,
+    ALIGNMENT = 17,
+    SIMD = 19
+};
 
 /* The code of a floating-point exception: status bits that are set and not masked. */
 static int32_t float_code(uint32_t status)
@@ -51,18 +63,14 @@ void fault_of_exception(const struct exo_upcall_frame *f, struct fault *out)
         out->code = TRAP_TRACE;
         out->address = pc;
         break;
-    case BREAKPOINT:
-        out->signo = SIGTRAP;
-        break;
+    case BREAKPOINT: out->signo = SIGTRAP; break;
     case OPCODE:
         out->signo = SIGILL;
         out->code = ILL_ILLOPN;
         out->address = pc;
         break;
     case NOT_PRESENT:
-    case STACK:
-        out->signo = SIGBUS;
-        break;
+    case STACK: out->signo = SIGBUS; break;
     case X87:
         out->signo = SIGFPE;
         out->code = float_code(x87_status());
@@ -77,7 +85,6 @@ void fault_of_exception(const struct exo_upcall_frame *f, struct fault *out)
         out->code = float_code(simd_status());
         out->address = pc;
         break;
-    default: /* OVERFLOW, BOUND, PROTECTION and whatever else */
-        break;
+    default: /* OVERFLOW, BOUND, PROTECTION and whatever else */ break;
     }
 }

@@ -84,8 +84,8 @@ struct frame_request {
     uint64_t old_mask;                 /* to be restored by rt_sigreturn */
     uint64_t altstack_base, altstack_size;
     uint32_t altstack_flags;
-    uint64_t trap, error, address;     /* of a fault */
-    const uint8_t *info;               /* 128 bytes: siginfo_t */
+    uint64_t trap, error, address; /* of a fault */
+    const uint8_t *info;           /* 128 bytes: siginfo_t */
 };
 int64_t frame_push(struct exo_context *c, const struct frame_request *r);
 /* The reverse, for rt_sigreturn: the frame is at the program's stack pointer `sp`. */
@@ -106,8 +106,29 @@ void fault_of_exception(const struct exo_upcall_frame *f, struct fault *out);
 /* For the auxiliary vector. */
 uint64_t machine_hwcap(void);
 #define MACHINE_PLATFORM "x86_64"
-#define MACHINE_ELF      62 /* EM_X86_64 */
+#define MACHINE_ELF      62     /* EM_X86_64 */
 extern const char vdso_image[]; /* vdso.S */
+
+/* The result of the call that a context has just left. */
+static inline int64_t context_result(const struct exo_context *c)
+{
+    return (int64_t)c->rax;
+}
+
+static inline void context_set_result(struct exo_context *c, int64_t result)
+{
+    c->rax = (uint64_t)result;
+}
+
+/* If the context is on our way out of a call (entry.S), finishes that: the program's next
+ * instruction, and the call's number. Else NO_CALL. */
+static inline uint64_t context_leave(struct exo_context *c)
+{
+    if (c->rip < (uintptr_t)roll_start || c->rip >= (uintptr_t)roll_end)
+        return NO_CALL;
+    c->rip = c->rcx;
+    return c->r11;
+}
 
 /* Restarting a call: back over the instruction, with its number. */
 static inline void context_restart(struct exo_context *c, uint64_t number)

@@ -83,23 +83,25 @@ int64_t frame_push(struct exo_context *c, const struct frame_request *r)
     uint64_t at = ((fp - sizeof(struct rt_frame)) & ~(uint64_t)15) - 8;
     struct rt_frame frame = {
         .return_address = r->restorer,
-        .ucontext = {
-            .flags = (fpu_mask() ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
-            .stack_base = r->altstack_base,
-            .stack_flags = r->altstack_flags,
-            .stack_size = r->altstack_size,
-            .context = {
-                .registers = *c,
-                .cs = 0x33,
-                .ss = 0x2b,
-                .error = r->error,
-                .trap = r->trap,
-                .old_mask = r->old_mask,
-                .address = r->address,
-                .fpstate = fp,
+        .ucontext =
+            {
+                .flags = (fpu_mask() ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+                .stack_base = r->altstack_base,
+                .stack_flags = r->altstack_flags,
+                .stack_size = r->altstack_size,
+                .context =
+                    {
+                        .registers = *c,
+                        .cs = 0x33,
+                        .ss = 0x2b,
+                        .error = r->error,
+                        .trap = r->trap,
+                        .old_mask = r->old_mask,
+                        .address = r->address,
+                        .fpstate = fp,
+                    },
+                .mask = r->old_mask,
             },
-            .mask = r->old_mask,
-        },
     };
 
     if ((switches || was_on) && at < r->altstack_base)
