@@ -122,6 +122,15 @@ void sched_charge(void)
 
 /* ---- switching --------------------------------------------------------------------------------- */
 
+/* When the thread that runs now must be looked at again. */
+static void arm_for(const struct thread *t)
+{
+    if (t->budget_ns)
+        arm(clock_now() + t->budget_ns - clock_ns(t->ticks - t->period_ticks));
+    else if (occupied)
+        arm(slice_end_ns());
+}
+
 static void load(struct thread *next)
 {
     struct cpu_state *cpu = this_cpu();
@@ -129,8 +138,10 @@ static void load(struct thread *next)
 
     sched_charge();
     cpu->slice_end = cpu->since + slice_ticks;
-    if (next == last)
+    if (next == last) {
+        arm_for(next);
         return;
+    }
     if (cpu->registers != next) {
         struct thread *had = cpu->registers;
 
@@ -147,10 +158,7 @@ static void load(struct thread *next)
     }
     cpu->current = next;
     cpu->thread_switches++;
-    if (next->budget_ns)
-        arm(clock_now() + next->budget_ns - clock_ns(next->ticks - next->period_ticks));
-    else if (occupied)
-        arm(slice_end_ns());
+    arm_for(next);
 }
 
 void sched_unload(struct space *s)
@@ -182,6 +190,7 @@ void sched_ready(struct thread *t)
 
     if (!runnable(t) || t->queued || t == cpu->current || over_budget(t))
         return;
+    timer_cancel(&t->sleep); /* of a budget that was spent */
     enqueue(t, false);
     if (!cpu->current || t->priority > cpu->current->priority)
         cpu->reschedule = true;
@@ -315,19 +324,19 @@ int64_t sys_sched_set(exo_cap thread, uint32_t priority, uint64_t budget_ns, uin
     else if ((st = env_object(env_current(), thread, EXO_THREAD, EXO_R_CONTROL, (void **)&t)) !=
              EXO_OK)
         return st;
+    if (t->object.dead)
+        return EXO_EDEAD;
     if (priority >= PRIORITIES || budget_ns > period_ns || period_ns > (uint64_t)1 << 40)
         return EXO_EINVAL;
     if (priority > self->priority && priority > t->priority)
         return EXO_ERIGHTS;
-    bool queued = t->queued != 0;
-    if (queued)
+    if (t->queued)
         dequeue(t);
     t->priority = (uint8_t)priority;
     t->budget_ns = budget_ns;
     t->period_ns = period_ns;
     t->period_end = 0;
-    if (queued)
-        enqueue(t, false);
+    sched_ready(t); /* also one that had spent its old budget */
     this_cpu()->reschedule = true;
     return EXO_OK;
 }

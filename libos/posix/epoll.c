@@ -83,29 +83,53 @@ static void item_calm(struct epoll *e, uint32_t i, const struct quick words[2])
     e->second[i] = words[1];
 }
 
-static void words_walk(struct epoll *e, struct quick *words)
+/* 0 as long as nothing has changed. */
+static inline uint64_t word_change(const struct quick *q)
 {
-    uint32_t count = e->count;
+    return atomic_load_explicit(q->word, memory_order_acquire) ^ q->seen;
+}
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (atomic_load_explicit(words[i].word, memory_order_acquire) != words[i].seen)
+static void words_check(struct epoll *e, const struct quick *words, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        if (word_change(&words[i]))
             item_activate(e, i);
     }
 }
 
-/* Asks one active file; what is to be reported now, 0: nothing. */
+/* Eight at a time, since hardly ever one of them has changed: four instructions a file. */
+static void words_walk(struct epoll *e, const struct quick *words)
+{
+    const struct quick *q = words, *end = words + (e->count & ~7u);
+
+    for (; q < end; q += 8) {
+        if (word_change(q) | word_change(q + 1) | word_change(q + 2) | word_change(q + 3) |
+            word_change(q + 4) | word_change(q + 5) | word_change(q + 6) | word_change(q + 7))
+            words_check(e, words, (uint32_t)(q - words), (uint32_t)(q - words) + 8);
+    }
+    words_check(e, words, (uint32_t)(q - words), e->count);
+}
+
+/* What of its events holds for an item. */
+static uint32_t item_ask(const struct item *item)
+{
+    uint32_t wanted = item->events & EPOLL_EVENTS;
+
+    return wanted ? file_poll(item->file, wanted, 0) & wanted : 0; /* 0: EPOLL_ONESHOT has fired */
+}
+
+/* Asks one active file; what is to be reported now, 0: nothing. To become quiet, a file must be
+ * asked after its words were read. */
 static uint32_t item_look(struct epoll *e, uint32_t i)
 {
-    struct item *item = &e->items[i];
+    const struct item *item = &e->items[i];
     struct quick words[2];
-    uint32_t count = item_words(item, words);
-    uint32_t wanted = item->events & EPOLL_EVENTS, ready;
+    uint32_t ready = item->events & EPOLL_ET ? 0 : item_ask(item), count;
 
-    if (wanted == 0) { /* EPOLL_ONESHOT has fired */
-        item_calm(e, i, words);
-        return 0;
-    }
-    ready = file_poll(item->file, wanted, 0) & (wanted | POLL_ERR | POLL_HUP);
+    if (ready)
+        return ready;
+    count = item_words(item, words);
+    ready = item_ask(item);
     if (count && (!ready || (item->events & EPOLL_ET)))
         item_calm(e, i, words);
     return ready;
@@ -381,9 +405,7 @@ static uint32_t epoll_poll(struct file *f, uint32_t events, struct waiter *w)
     if (w)
         epoll_words(e, w);
     for (uint32_t i = 0; i < e->count; i++) {
-        uint32_t wanted = e->items[i].events & EPOLL_EVENTS;
-
-        if (wanted && file_poll(e->items[i].file, wanted, 0) & (wanted | POLL_ERR | POLL_HUP))
+        if (item_ask(&e->items[i]))
             return events & POLL_IN;
     }
     return 0;

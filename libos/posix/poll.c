@@ -30,6 +30,7 @@ static_assert(sizeof(struct watched) == 8, "Linux ABI: struct pollfd");
 /* Asks every file. The number of those for which something holds. */
 static uint32_t watched_look(struct watched *set, uint64_t count, struct waiter *w)
 {
+    const struct process *p = current();
     uint32_t found = 0;
 
     for (uint64_t i = 0; i < count; i++) {
@@ -38,7 +39,7 @@ static uint32_t watched_look(struct watched *set, uint64_t count, struct waiter 
         struct file *f;
 
         if (at->fd >= 0) {
-            f = fd_file((uint32_t)at->fd);
+            f = (uint32_t)at->fd < p->fd_limit ? p->fds[at->fd].file : 0;
             if (events & ANY_IN)
                 events |= POLL_IN;
             if (events & ANY_OUT)
@@ -213,6 +214,7 @@ static int64_t sets_put(const struct sets *s)
 /* Turns the sets into a list, at most POSIX_NOFILE long: its length, or -EBADF. */
 static int64_t sets_list(const struct sets *s, uint32_t count, struct watched *list)
 {
+    const struct process *p = current();
     int64_t length = 0;
 
     for (uint32_t word = 0; word < (count + 63) / 64; word++) {
@@ -225,10 +227,14 @@ static int64_t sets_list(const struct sets *s, uint32_t count, struct watched *l
             any &= any - 1;
             if (fd >= count)
                 break;
-            if (!fd_file(fd))
+            if (fd >= p->fd_limit || !p->fds[fd].file)
                 return -EBADF;
-            for (uint32_t i = 0; i < SETS; i++)
-                events |= s->bits[i][word] >> bit & 1 ? set_events[i] : 0;
+            if (s->bits[SET_READ][word] >> bit & 1)
+                events |= POLL_IN;
+            if (s->bits[SET_WRITE][word] >> bit & 1)
+                events |= POLL_OUT;
+            if (s->bits[SET_EXCEPT][word] >> bit & 1)
+                events |= POLL_PRI;
             list[length++] = (struct watched){(int32_t)fd, events, 0};
         }
     }
@@ -245,7 +251,7 @@ static int64_t sets_keep(struct sets *s, const struct watched *list, int64_t len
     for (int64_t k = 0; k < length; k++) {
         uint32_t fd = (uint32_t)list[k].fd;
 
-        for (uint32_t i = 0; i < SETS; i++) {
+        for (uint32_t i = 0; list[k].revents && i < SETS; i++) {
             if ((list[k].events & set_events[i]) && (list[k].revents & set_ready[i])) {
                 s->bits[i][fd / 64] |= (uint64_t)1 << fd % 64;
                 found++;

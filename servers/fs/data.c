@@ -212,7 +212,7 @@ int64_t data_region(struct inode *inode)
         return 0;
     if (region_count >= REGIONS_MAX && !region_reclaim())
         return -ENFILE;
-    if ((region = port_region_make(REGION_PAGES)) < 0)
+    if ((region = port_region_make(REGION_PAGES, file->store == STORE_ARCHIVE)) < 0)
         return region;
     if ((status = runs_add(&file->runs, 0, pages_of(file->size))) < 0 ||
         (status = region_fill(file, (exo_cap)region)) < 0) {

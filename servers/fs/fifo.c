@@ -42,7 +42,7 @@ static struct fifo *fifo_make(void)
     if (!fifo)
         return 0;
     *fifo = (struct fifo){0};
-    if ((region = port_region_make(FS_FIFO_PAGES)) < 0) {
+    if ((region = port_region_make(FS_FIFO_PAGES, false)) < 0) {
         heap_free(fifo);
         return 0;
     }

@@ -119,9 +119,16 @@ const char *port_command_line(void)
 
 /* ---- regions ---- */
 
-int64_t port_region_make(uint64_t pages)
+#define STORE_LOW 64u /* frames: a lent file takes a few for itself */
+
+int64_t port_region_make(uint64_t pages, bool spare)
 {
-    return to_errno(exo_region_create(store_account, pages, 1));
+    uint64_t info[4] = {0};
+    exo_cap account = store_account;
+
+    if (spare && exo_account_info(store_account, info) == 0 && info[0] - info[1] < STORE_LOW)
+        account = EXO_CAP_ACCOUNT;
+    return to_errno(exo_region_create(account, pages, 1));
 }
 
 int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes)

@@ -8,6 +8,7 @@
 
 #include <exo/types.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 uint64_t port_now(void);    /* nanoseconds since 1970 */
@@ -19,7 +20,8 @@ uint64_t port_own_pages(void); /* that fs itself may still take: its heap */
 void port_request_done(void);  /* lets go of what was kept for one request */
 
 /* ---- regions: what files are made of ---- */
-int64_t port_region_make(uint64_t pages);
+/** `spare`: if the store is full, fs itself pays, so that the programs of the archive still run. */
+int64_t port_region_make(uint64_t pages, bool spare);
 int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes);
 int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t bytes);
 int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages);

@@ -14,6 +14,7 @@
 #include <lib/linux/signal.h>
 #include <lib/string.h>
 #include <libos/exo/log.h>
+#include <libos/exo/options.h>
 #include <proto/fs.h>
 #include <stdatomic.h>
 
@@ -228,6 +229,15 @@ static int64_t events_make(exo_cap *out)
     return st < 0 ? st : 0;
 }
 
+/* A serial line cannot tell how large its screen is; whoever started the machine may. */
+static void console_size(void)
+{
+    const char *line = ((const struct exo_boot *)EXO_BOOT_VA)->command_line;
+
+    terminals[0].size.rows = (uint16_t)option_number(line, "rows", 0);
+    terminals[0].size.columns = (uint16_t)option_number(line, "cols", 0);
+}
+
 static int64_t start(void)
 {
     exo_cap events = 0;
@@ -237,6 +247,7 @@ static int64_t start(void)
         (st = serial_init(events)) < 0)
         return st;
     terminals_init();
+    console_size();
     return 0;
 }
 

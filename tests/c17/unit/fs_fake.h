@@ -83,8 +83,9 @@ static inline void fake_page_drop(struct fake_region *r, uint32_t i)
     fake_pages--;
 }
 
-int64_t port_region_make(uint64_t pages)
+int64_t port_region_make(uint64_t pages, bool spare)
 {
+    (void)spare;
     (void)pages;
     for (uint32_t i = 0; i < FAKE_REGIONS; i++) {
         if (!fake_regions[i].live) {

@@ -147,6 +147,14 @@ void sleep_for(exo_time ns)
     EXPECT(exo_wait(0, 0, now() + ns), EXO_ETIMEDOUT);
 }
 
+void pause_for_others(unsigned times)
+{
+    if (times % 64 == 63)
+        exo_wait(0, 0, now() + MS / 4);
+    else
+        exo_yield(0);
+}
+
 /* ---- threads ----------------------------------------------------------------------------------- */
 
 static struct {

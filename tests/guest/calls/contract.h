@@ -121,15 +121,17 @@ void exhaust(const char *what, int64_t (*call)(exo_cap account), unsigned most);
 exo_time now(void);
 #define MS 1000000u
 void sleep_for(exo_time ns);
-/** Yields until the condition holds; false if it does not for a long time. */
+/** Yields, and now and then sleeps, so that threads of lower priority run as well. */
+void pause_for_others(unsigned times);
+/** Yields until the condition holds; fails if it does not for a long time. */
 #define UNTIL(condition)                                                         \
     do {                                                                         \
         for (unsigned spins = 0; !(condition); spins++) {                        \
-            if (spins == 200000) {                                               \
+            if (spins == 20000) {                                               \
                 EXPECT_TRUE((condition) && "in time");                           \
                 break;                                                           \
             }                                                                    \
-            exo_yield(0);                                                        \
+            pause_for_others(spins);                                             \
         }                                                                        \
     } while (0)
 

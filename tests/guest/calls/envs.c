@@ -128,10 +128,14 @@ static void env_calls_check_their_arguments(void)
 
 static void watchers_learn_of_the_death(void)
 {
+    static exo_cap note_cap; /* stays bound to this thread */
     struct child c;
-    exo_cap note_cap = OK(exo_notification_create(0)), other = OK(exo_notification_create(0));
+    exo_cap other = OK(exo_notification_create(0));
 
-    EXPECT(exo_notification_bind(note_cap), EXO_OK);
+    if (!note_cap) {
+        note_cap = OK(exo_notification_create(0));
+        EXPECT(exo_notification_bind(note_cap), EXO_OK);
+    }
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
     EXPECT(exo_env_watch(c.env, note_cap, 0x8), EXO_OK);
     EXPECT(exo_env_watch(c.env, other, 0x8), EXO_EBUSY);
@@ -146,7 +150,6 @@ static void watchers_learn_of_the_death(void)
 
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
     EXPECT(exo_env_watch(c.env, note_cap, 0x20), EXO_OK);
-    drop(note_cap); /* the bound thread has it still */
     OK(exo_env_destroy(c.env, 0));
     EXPECT(exo_utcb()->pending, 0x20);
     exo_utcb()->pending = 0;
