@@ -28,49 +28,110 @@ static struct kind kinds[EXO_TYPES];
 
 /* ---- pools ------------------------------------------------------------------------------------- */
 
-void *pool_at(const struct pool *pool, uint32_t index)
+/* The head of each page of a pool. Free slots of the page form a list through their first word;
+ * those from `fresh` on were never used and are still zero. */
+struct pool_page {
+    uint16_t live, free, fresh;
+    uint16_t next, prev; /* pages with room */
+    uint16_t reserved[3];
+};
+
+static void *slot_at(const struct pool *pool, void *page, uint32_t slot)
 {
-    return (char *)pool->pages[index >> pool->shift] +
-           (size_t)(index & ((1u << pool->shift) - 1)) * pool->bytes;
+    return (char *)page + sizeof(struct pool_page) + (size_t)slot * pool->bytes;
 }
 
-/* A free slot's first word is the index of the next free one. */
+void *pool_at(const struct pool *pool, uint32_t index)
+{
+    return slot_at(pool, pool->pages[index >> pool->shift], index & ((1u << pool->shift) - 1));
+}
+
+static void page_link(struct pool *pool, uint32_t number)
+{
+    struct pool_page *page = pool->pages[number];
+
+    page->prev = POOL_NONE;
+    page->next = (uint16_t)pool->first;
+    if (pool->first != POOL_NONE)
+        ((struct pool_page *)pool->pages[pool->first])->prev = (uint16_t)number;
+    pool->first = number;
+}
+
+static void page_unlink(struct pool *pool, const struct pool_page *page)
+{
+    if (page->prev != POOL_NONE)
+        ((struct pool_page *)pool->pages[page->prev])->next = page->next;
+    else
+        pool->first = page->next;
+    if (page->next != POOL_NONE)
+        ((struct pool_page *)pool->pages[page->next])->prev = page->prev;
+}
+
+/* A new page, the lowest that is missing, becomes the one with room. */
+static bool page_add(struct pool *pool)
+{
+    while (pool->vacant < pool->page_limit && pool->pages[pool->vacant])
+        pool->vacant++;
+    if (pool->vacant == pool->page_limit)
+        return false;
+    struct pool_page *page = frame_kernel(0);
+    if (!page)
+        return false;
+    page->free = POOL_NONE;
+    pool->pages[pool->vacant] = page;
+    page_link(pool, pool->vacant);
+    return true;
+}
+
 void *pool_take(struct pool *pool, uint32_t *index)
 {
+    if (pool->first == POOL_NONE && !page_add(pool))
+        return 0;
+    uint32_t number = pool->first, place;
+    struct pool_page *page = pool->pages[number];
     void *slot;
 
-    if (pool->free != POOL_END) {
-        *index = pool->free;
-        slot = pool_at(pool, *index);
-        pool->free = *(uint32_t *)slot;
+    if (page->free != POOL_NONE) {
+        place = page->free;
+        slot = slot_at(pool, page, place);
+        page->free = *(uint16_t *)slot;
         memset(slot, 0, pool->bytes);
     } else {
-        uint32_t page = pool->used / pool->per_page, place = pool->used % pool->per_page;
-
-        if (page >= pool->page_limit || (place == 0 && !(pool->pages[page] = frame_kernel(0))))
-            return 0;
-        *index = page << pool->shift | place;
-        pool->used++;
-        slot = pool_at(pool, *index);
+        place = page->fresh++;
+        slot = slot_at(pool, page, place);
     }
-    pool->live++;
+    if (++page->live == pool->per_page)
+        page_unlink(pool, page);
+    *index = number << pool->shift | place;
     return slot;
 }
 
 void pool_give(struct pool *pool, void *slot, uint32_t index)
 {
-    *(uint32_t *)slot = pool->free;
-    pool->free = index;
-    pool->live--;
+    uint32_t number = index >> pool->shift;
+    struct pool_page *page = pool->pages[number];
+
+    if (page->live-- == pool->per_page)
+        page_link(pool, number);
+    if (page->live == 0) {
+        page_unlink(pool, page);
+        pool->pages[number] = 0;
+        if (number < pool->vacant)
+            pool->vacant = number;
+        frame_kernel_give(page);
+        return;
+    }
+    *(uint16_t *)slot = page->free;
+    page->free = (uint16_t)(index & ((1u << pool->shift) - 1));
 }
 
 void pool_init(struct pool *pool, size_t bytes, void **pages, uint32_t page_limit)
 {
     pool->bytes = (uint32_t)((bytes + 15) & ~(size_t)15);
-    pool->per_page = (uint32_t)(EXO_PAGE_SIZE / pool->bytes);
+    pool->per_page = (uint32_t)((EXO_PAGE_SIZE - sizeof(struct pool_page)) / pool->bytes);
     while (1u << pool->shift < pool->per_page)
         pool->shift++;
-    pool->free = POOL_END;
+    pool->first = POOL_NONE;
     pool->pages = pages;
     pool->page_limit = page_limit;
 }

@@ -7,8 +7,7 @@
  * begins with struct object. `refs` counts the capabilities to the object and the kernel's own
  * references; when it falls to 0 the object is destroyed by the function of its kind.
  *
- * A pool's pages are never given back: memory that once held objects is kept for more of them, so
- * the number of free frames settles after a warm-up.
+ * A page whose last object goes is given back, so memory that held objects is free memory again.
  */
 #ifndef KERNEL_OBJECT_H
 #define KERNEL_OBJECT_H
@@ -49,13 +48,12 @@ struct pool {
     uint32_t bytes;    /* of a slot */
     uint32_t shift;    /* an index is page << shift | slot in the page */
     uint32_t per_page; /* slots of a page, <= 1 << shift */
-    uint32_t used;     /* slots ever handed out */
-    uint32_t free;     /* first free slot, or POOL_END */
-    uint32_t live;
-    void **pages;
+    uint32_t first;    /* first page with room: list through struct pool_page; POOL_NONE: no such */
+    uint32_t vacant;   /* no page is missing below this one */
+    void **pages;      /* 0: not there */
     uint32_t page_limit;
 };
-#define POOL_END UINT32_MAX
+#define POOL_NONE 0xffffu
 void pool_init(struct pool *pool, size_t bytes, void **pages, uint32_t page_limit);
 void *pool_take(struct pool *pool, uint32_t *index);
 void pool_give(struct pool *pool, void *slot, uint32_t index);

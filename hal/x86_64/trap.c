@@ -32,10 +32,10 @@ void trap_from_user(struct hal_context *context)
 
     /* A fault from user mode without FAULT_USER is an access that the processor made for itself: to
      * a descriptor table, or (QEMU 7.2) an iret's pop, which SMAP refuses. No mapping can serve it. */
-    if (vector == VECTOR_PAGE_FAULT && !(context->error & FAULT_USER))
-        kernel_exception(VECTOR_PROTECTION, 0);
-    else if (vector == VECTOR_PAGE_FAULT)
+    if (vector == VECTOR_PAGE_FAULT && context->error & FAULT_USER)
         kernel_page_fault(fault_address(), fault_access(context->error), context->error);
+    else if (vector == VECTOR_PAGE_FAULT)
+        kernel_exception(VECTOR_PROTECTION, 0);
     else if (vector >= VECTOR_EXCEPTIONS)
         interrupt_serve(vector);
     else

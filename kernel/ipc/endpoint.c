@@ -134,12 +134,12 @@ int64_t sys_call(exo_cap endpoint, uint64_t tag)
     if (!tag_ok(tag))
         return EXO_EINVAL;
     struct endpoint *e = object_at(EXO_ENDPOINT, c->object);
-    if (e->object.dead)
+    server = e->receivers.head;
+    if (!server && e->object.dead)
         return EXO_EDEAD;
 
     /* Commit. */
     self->state = THREAD_CALLING;
-    server = e->receivers.head;
     if (!server) {
         self->tag = tag;
         self->badge = c->badge;
@@ -172,14 +172,18 @@ void endpoint_event(struct thread *t)
     sched_ready(t);
 }
 
-static void become_server(struct endpoint *e, struct env *env)
+/* The first to receive on an endpoint is its server from then on. A dead endpoint has none. */
+static int64_t become_server(struct endpoint *e, struct env *env)
 {
-    if (e->server == env)
-        return;
+    if (e->object.dead)
+        return EXO_EDEAD;
+    if (e->server)
+        return EXO_EBUSY;
     e->server = env;
     e->served_next = env->serving;
     env->serving = e;
     object_ref(&e->object);
+    return EXO_OK;
 }
 
 /* Takes the next call from the queue, the pending events, or sleeps. */
@@ -208,36 +212,44 @@ static void receive(struct thread *self, struct endpoint *e, struct thread *answ
         sched_ready(answered);
 }
 
+/* Nobody takes the reply: the server will not answer whom it still serves, or the caller is gone, and
+ * so are its loans. */
+static __attribute__((noinline)) void reply_nobody(struct thread *self, uint64_t tag)
+{
+    if (tag == EXO_NO_REPLY) {
+        endpoint_orphan(self);
+        return;
+    }
+    for (uint32_t i = 0; i < EXO_TAG_CAPS(tag); i++) {
+        if (self->utcb->send[i].mode == EXO_SEND_LEND)
+            env_lend_missed(self->env, self->utcb->send[i].cap);
+    }
+}
+
 int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
 {
     struct thread *self = thread_current(), *client = self->caller;
     struct endpoint *e;
     int64_t st = env_object(self->env, endpoint, EXO_ENDPOINT, EXO_R_RECV, (void **)&e);
 
+    /* Check. */
     if (st != EXO_OK)
         return st;
     if (tag == EXO_NO_REPLY)
         client = 0;
     else if (!tag_ok(tag))
         return EXO_EINVAL;
-    if (e->object.dead)
-        return EXO_EDEAD;
-    if (e->server && e->server != self->env)
-        return EXO_EBUSY;
-    become_server(e, self->env);
-    if (tag == EXO_NO_REPLY)
-        endpoint_orphan(self); /* whoever it still served will not be answered any more */
+    if (e->server != self->env && (st = become_server(e, self->env)) != EXO_OK)
+        return st;
+
+    /* Commit. */
     if (client) {
         deliver(self, client, tag, 0);
         self->caller = 0;
         client->server = 0;
         client->state = THREAD_READY;
-    }
-    if (!client && tag != EXO_NO_REPLY) { /* the caller is gone, and so are its loans */
-        for (uint32_t i = 0; i < EXO_TAG_CAPS(tag); i++) {
-            if (self->utcb->send[i].mode == EXO_SEND_LEND)
-                env_lend_missed(self->env, self->utcb->send[i].cap);
-        }
+    } else {
+        reply_nobody(self, tag);
     }
     receive(self, e, client);
     return SYS_DONE;

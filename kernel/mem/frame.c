@@ -233,6 +233,11 @@ void *frame_kernel(unsigned order)
     return hal_frame_ptr(f);
 }
 
+void frame_kernel_give(void *page)
+{
+    give_one(hal_frame_of(page));
+}
+
 void frame_share(pfn_t frame)
 {
     if (frame_is_ram(frame))

@@ -31,6 +31,8 @@ pfn_t frame_take_run(struct account *account, uint32_t pages);
 pfn_t frame_take_block(struct account *account, unsigned order);
 /** Kernel memory without an account (boot, pools): zeroed block, or 0. */
 void *frame_kernel(unsigned order);
+/** Gives one frame of the kernel's back. */
+void frame_kernel_give(void *page);
 
 /** Holders: another share, one less (the last one frees and uncharges it), how many. */
 void frame_share(pfn_t frame);

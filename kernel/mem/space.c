@@ -288,6 +288,24 @@ static void pages_protect(struct space *s, const struct vma *v)
                     v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
 }
 
+/* hal_space_entry by way of the leaf tables that were used last, which are remembered: tables stay
+ * where they are as long as the space lives. */
+static hal_pte_t *space_entry(struct space *s, uint64_t va, struct hal_table_source *source)
+{
+    uint64_t leaf = va / LEAF_BYTES;
+    struct leaf_hint *hint = &s->hints[leaf % SPACE_HINTS];
+
+    if (hint->leaf != leaf || !hint->entries) {
+        hal_pte_t *e = hal_space_entry(&s->hal, va, source);
+
+        if (!e)
+            return 0;
+        hint->leaf = leaf;
+        hint->entries = e - (va >> EXO_PAGE_SHIFT) % HAL_LEAF_PAGES;
+    }
+    return &hint->entries[(va >> EXO_PAGE_SHIFT) % HAL_LEAF_PAGES];
+}
+
 /* ---- faults ------------------------------------------------------------------------------------ */
 
 static void own(struct space *s, hal_pte_t *e, pfn_t f, const struct vma *v)
@@ -374,14 +392,14 @@ static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint3
     return SPACE_SERVED;
 }
 
-enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
+/* A fault that the mapping declares an answer to. Kept out of space_fault, so that faults which are
+ * the environment's own cost no more than finding that out. */
+static __attribute__((noinline)) enum space_fault serve(struct space *s, const struct vma *v,
+                                                        uint64_t va, uint32_t access)
 {
-    struct vma *v = vma_at(s, va);
     enum space_fault result;
+    hal_pte_t *e = space_entry(s, va, &s->tables);
 
-    if (!v || (v->rights & access) != access)
-        return SPACE_UNDECLARED;
-    hal_pte_t *e = hal_space_entry(&s->hal, va, &s->tables);
     if (!e)
         return SPACE_NO_MEMORY;
     if (!hal_pte_present(*e))
@@ -391,6 +409,15 @@ enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
     result = upgrade_page(s, v, access, e);
     hal_space_flush(&s->hal, va & ~(EXO_PAGE_SIZE - 1));
     return result;
+}
+
+enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
+{
+    const struct vma *v = vma_at(s, va);
+
+    if (!v || (v->rights & access) != access)
+        return SPACE_UNDECLARED;
+    return serve(s, v, va, access);
 }
 
 uint64_t space_physical(struct space *s, uint64_t va)
@@ -408,15 +435,27 @@ uint64_t space_physical(struct space *s, uint64_t va)
 #define PLACE_ID_SHIFT 47 /* above every user address */
 static_assert(EXO_USER_TOP <= (uint64_t)1 << PLACE_ID_SHIFT, "a place has room for an address");
 
+static uint64_t place_private(const struct space *s, uint64_t va)
+{
+    return PLACE_PRIVATE | (uint64_t)s->id << PLACE_ID_SHIFT | va;
+}
+
+/* The mapping tells which kind a word is, but mostly its entry is there and tells as well: a private
+ * mapping's page is owned, or else borrowed and not writable. */
 uint64_t space_place(struct space *s, uint64_t va)
 {
-    const struct vma *v = vma_at(s, va);
+    const hal_pte_t *e = va < EXO_VIEW_VA ? space_entry(s, va, 0) : 0;
 
+    if (e && hal_pte_rights(*e) & EXO_MAP_READ) {
+        if (hal_pte_soft(*e) & HAL_SOFT_OWNED)
+            return place_private(s, va);
+        if (hal_pte_rights(*e) & EXO_MAP_WRITE)
+            return (uint64_t)hal_pte_frame(*e) << EXO_PAGE_SHIFT | (va & (EXO_PAGE_SIZE - 1));
+    }
+    const struct vma *v = vma_at(s, va);
     if (!v || !(v->rights & EXO_MAP_READ))
         return 0;
-    if (!v->source || v->flags & EXO_MAP_PRIVATE)
-        return PLACE_PRIVATE | (uint64_t)s->id << PLACE_ID_SHIFT | va;
-    return space_physical(s, va);
+    return !v->source || v->flags & EXO_MAP_PRIVATE ? place_private(s, va) : space_physical(s, va);
 }
 
 /* ---- mapping ----------------------------------------------------------------------------------- */

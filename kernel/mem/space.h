@@ -36,6 +36,13 @@ struct vma {
     uint32_t pool_index;
 };
 
+/* Where the leaf table for an address was found. */
+struct leaf_hint {
+    uint64_t leaf; /* address / bytes of a leaf table */
+    hal_pte_t *entries;
+};
+#define SPACE_HINTS 4u
+
 struct space {
     struct hal_space hal;
     struct hal_table_source tables; /* page-table frames, charged to `account` */
@@ -43,6 +50,7 @@ struct space {
     struct vma **vmas;              /* sorted by start; do not overlap */
     uint32_t count;
     uint32_t order;                 /* of the block that holds `vmas` */
+    struct leaf_hint hints[SPACE_HINTS];
     uint64_t owned;                 /* private frames */
     uint32_t id;                    /* of its environment, for space_place */
     uint64_t table_frames;

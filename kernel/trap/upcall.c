@@ -8,7 +8,8 @@
 #include <kernel/trap/upcall.h>
 
 /* Nobody takes the fault: the environment ends, and its record says why. */
-static void crash(struct thread *t, enum exo_upcall kind, uint64_t code, uint64_t address)
+static __attribute__((noinline, cold)) void crash(struct thread *t, enum exo_upcall kind,
+                                                   uint64_t code, uint64_t address)
 {
     struct env *env = t->env;
     struct exo_context context;

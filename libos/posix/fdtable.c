@@ -328,11 +328,16 @@ void fds_exec(struct process *p)
     file_bounce_reset();
 }
 
-/* When the environment goes with the process the kernel drops the capabilities by itself; the
- * shared descriptions are all that must be given back. */
+/* When the environment goes with the process the kernel drops the capabilities by itself, but some
+ * time after the exit. What a peer can notice goes now: whoever has waited for us must find the
+ * ends of our pipes closed. */
 static void file_abandon(struct file *f, uint64_t unused)
 {
     (void)unused;
+    if (f->kind == FILE_PIPE || f->kind == FILE_SOCKET || f->kind == FS_FIFO) {
+        for (uint32_t i = 0; i < 4; i++)
+            cap_drop(&f->caps[i]);
+    }
     if (f->kind == FS_REGULAR)
         lock_close(f);
     ofd_put(f->ofd);

@@ -15,7 +15,7 @@
 #include "claim.h"
 #include "socket.h"
 
-#define SLOTS      32u
+#define SLOTS      47u /* two words each to wait on, and two more: see slot_wait */
 #define SLOT_PAGES (1 + 2 * RING_PAGES)
 #define PAGES      (1 + (uint64_t)SLOTS * SLOT_PAGES)
 
@@ -70,11 +70,14 @@ static void slot_settle(struct meeting *m, const struct stream *s, uint32_t slot
 {
     struct ring *rings = stream_ring(slot_headers(s, slot), 0);
     uint32_t state = atomic_load(&m->slot[slot].state);
-    bool client_gone = atomic_load(&rings[0].writer_gone) == 1;
-    bool server_gone = atomic_load(&rings[1].writer_gone) == 1;
+    bool client_gone, server_gone;
 
+    if (state == FREE)
+        return;
+    client_gone = atomic_load(&rings[0].writer_gone) == 1;
+    server_gone = atomic_load(&rings[1].writer_gone) == 1;
     if ((state == PENDING && client_gone) || (state == ACCEPTED && client_gone && server_gone) ||
-        (state != FREE && state != PENDING && state != ACCEPTED && !claim_holder_lives(state)))
+        (state != PENDING && state != ACCEPTED && !claim_holder_lives(state)))
         atomic_compare_exchange_strong(&m->slot[slot].state, &state, FREE);
 }
 
@@ -340,24 +343,44 @@ static bool refuses(const struct meeting *m)
     return atomic_load(&m->gone) || !atomic_load(&m->listening);
 }
 
-/* Waits for a slot. */
+/* Adds what changes when a slot becomes free: a side of it goes. */
+static void slots_watch(struct meeting *m, const struct stream *s, struct waiter *w)
+{
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        const struct ring *rings = stream_ring(slot_headers(s, i), 0);
+        uint32_t state = atomic_load(&m->slot[i].state), client, server;
+
+        if (state != PENDING && state != ACCEPTED)
+            continue; /* and its pages may not exist */
+        client = atomic_load(&rings[0].writer_gone);
+        server = atomic_load(&rings[1].writer_gone);
+        if (client != 1)
+            waiter_add(w, &rings[0].writer_gone, client);
+        if (server != 1 && state == ACCEPTED)
+            waiter_add(w, &rings[1].writer_gone, server);
+    }
+}
+static_assert(2 * SLOTS + 2 <= EXO_WAIT_WORDS, "one sleep watches all slots");
+
+/* Waits for a slot. The words are read before the slots are looked at. */
 static int64_t slot_wait(struct file *f, struct meeting *m, const struct stream *s)
 {
     for (;;) {
-        uint32_t answered = atomic_load(&m->answered);
-        int32_t slot = refuses(m) ? -1 : slot_take(m, s);
         struct waiter w;
         int64_t result;
+        int32_t slot;
 
+        waiter_init(&w, EXO_FOREVER);
+        waiter_add(&w, &m->answered, atomic_load(&m->answered));
+        waiter_add(&w, &m->gone, 0);
+        slots_watch(m, s, &w);
+        slot = refuses(m) ? -1 : slot_take(m, s);
         if (slot >= 0)
             return slot;
         if (refuses(m))
             return -ECONNREFUSED;
         if (file_nonblocking(f))
             return -EAGAIN;
-        waiter_init(&w, EXO_FOREVER);
-        waiter_add(&w, &m->answered, answered);
-        waiter_add(&w, &m->gone, 0);
         result = waiter_sleep(&w);
         if (result < 0)
             return result;
