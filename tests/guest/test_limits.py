@@ -10,11 +10,12 @@ RESOURCES = "/proc/exo/resources"
 
 
 def _same_after(work, rounds):
-    """Does `work` once to warm up, then `rounds` times; the free resources must not move."""
-    result = sh(f"{work}; cat {RESOURCES} > /dev/null; sync\n"
-                f"echo before; cat {RESOURCES}\n"
-                f"i=0; while [ $i -lt {rounds} ]; do {work}; i=$((i + 1)); done\n"
-                f"echo after; cat {RESOURCES}\n")
+    """Does `work` in rounds: one warms everything up, the test's own shell included, and what is
+    free after the next must be free after the last. A shell of its own does the work each time:
+    what that one grew by while it lived goes with it."""
+    result = sh(f"round() {{ i=0; while [ $i -lt {rounds} ]; do sh -c '{work}'; i=$((i + 1)); done\n"
+                f"echo $1; cat {RESOURCES}; }}\n"
+                "round warm-up; round before; round after\n")
     check_status(result, 0)
     before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
     check(before.strip() and before == after, f"before:\n{before}after:\n{after}")

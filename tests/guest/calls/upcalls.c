@@ -27,9 +27,9 @@ void on_upcall(uint64_t kind);
 void on_nested(uint64_t kind);
 
 static struct exo_upcall_frame seen[2];
-static unsigned upcalls, nested;
-static uint32_t events;
-static uint64_t skip;                              /* bytes to go on behind */
+static volatile unsigned upcalls, nested;
+static _Atomic uint32_t events;
+static volatile uint64_t skip;                              /* bytes to go on behind */
 static void (*while_masked)(void);                 /* what the upcall handler does */
 static void (*change)(struct exo_upcall_frame *f); /* before it resumes */
 
@@ -183,8 +183,7 @@ static void masked_wait(void)
     SHARED->value[0] = upcalls;
     SHARED->value[1] = exo_utcb()->pending;
     exo_utcb()->masked = 0;
-    exo_null(); /* unmasking alone is not seen by the kernel; any later event is */
-    exo_timer(now());
+    exo_timer(now()); /* unmasking alone is not seen by the kernel; the next event is */
     while (!events)
         ;
 }
