@@ -34,9 +34,9 @@ struct hal_range {
 struct hal_boot {
     struct hal_range ram[HAL_RANGES]; /* usable RAM, page aligned, the kernel's image taken out */
     unsigned ram_count;
-    struct hal_range archive;         /* the boot archive; lies within ram[] and must be kept */
+    struct hal_range archive; /* the boot archive; lies within ram[] and must be kept */
     char command_line[3072];
-    uint64_t epoch_ns;                /* the real-time clock, nanoseconds since 1970 */
+    uint64_t epoch_ns; /* the real-time clock, nanoseconds since 1970 */
 };
 
 /** Brings the boot CPU up: console, descriptor tables, final page tables (no page writable and
@@ -63,7 +63,7 @@ struct hal_cpu {
     uint64_t kernel_stack;              /* top */
     uint64_t scratch[4];                /* the trap entry's own */
     unsigned number;
-    struct cpu_state *kernel;           /* the portable kernel's state of this CPU */
+    struct cpu_state *kernel; /* the portable kernel's state of this CPU */
 };
 struct hal_cpu *hal_cpu(void); /* inline */
 
@@ -72,9 +72,9 @@ void hal_idle(void);
 
 /* ---- physical memory --------------------------------------------------------------------------- */
 
-void *hal_frame_ptr(pfn_t frame);       /* inline: kernel pointer to a RAM frame */
-pfn_t hal_frame_of(const void *ptr);    /* inline: its inverse */
-void hal_page_zero(void *page);         /* inline: as few instructions as the machine can */
+void *hal_frame_ptr(pfn_t frame);               /* inline: kernel pointer to a RAM frame */
+pfn_t hal_frame_of(const void *ptr);            /* inline: its inverse */
+void hal_page_zero(void *page);                 /* inline: as few instructions as the machine can */
 void hal_page_copy(void *to, const void *from); /* inline */
 
 /* ---- address spaces ---------------------------------------------------------------------------- */
@@ -85,9 +85,10 @@ void hal_page_copy(void *to, const void *from); /* inline */
  * leaf table and then steps from one entry to the next: hal_pte_t is an entry, an array of
  * HAL_LEAF_PAGES of them is a leaf table.
  */
-#define HAL_SOFT_OWNED 1u /* soft bit: the space owns a share of the frame (private page); without
+#define HAL_SOFT_OWNED \
+    1u                  /* soft bit: the space owns a share of the frame (private page); without
                              it the entry only borrows a frame from a region or extent */
-#define HAL_SOFT_COW   2u /* soft bit: write-protected only because the frame may be shared */
+#define HAL_SOFT_COW 2u /* soft bit: write-protected only because the frame may be shared */
 
 /** Where page-table frames come from (zeroed); PFN_NONE if there are none. Set by the caller. */
 struct hal_table_source {

@@ -16,41 +16,41 @@
 #include <exo_trap.h>
 
 #define EXO_W(x) ((uint64_t)(x))
-#define EXO_CALL0(nr, name)                                                                        \
-    static inline int64_t exo_##name(void)                                                         \
-    {                                                                                              \
-        return exo_trap3(EXO_NR_##name, 0, 0, 0);                                                  \
+#define EXO_CALL0(nr, name)                       \
+    static inline int64_t exo_##name(void)        \
+    {                                             \
+        return exo_trap3(EXO_NR_##name, 0, 0, 0); \
     }
-#define EXO_CALL1(nr, name, t0, a0)                                                                \
-    static inline int64_t exo_##name(t0 a0)                                                        \
-    {                                                                                              \
-        return exo_trap3(EXO_NR_##name, EXO_W(a0), 0, 0);                                          \
+#define EXO_CALL1(nr, name, t0, a0)                       \
+    static inline int64_t exo_##name(t0 a0)               \
+    {                                                     \
+        return exo_trap3(EXO_NR_##name, EXO_W(a0), 0, 0); \
     }
-#define EXO_CALL2(nr, name, t0, a0, t1, a1)                                                        \
-    static inline int64_t exo_##name(t0 a0, t1 a1)                                                 \
-    {                                                                                              \
-        return exo_trap3(EXO_NR_##name, EXO_W(a0), EXO_W(a1), 0);                                  \
+#define EXO_CALL2(nr, name, t0, a0, t1, a1)                       \
+    static inline int64_t exo_##name(t0 a0, t1 a1)                \
+    {                                                             \
+        return exo_trap3(EXO_NR_##name, EXO_W(a0), EXO_W(a1), 0); \
     }
-#define EXO_CALL3(nr, name, t0, a0, t1, a1, t2, a2)                                                \
-    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2)                                          \
-    {                                                                                              \
-        return exo_trap3(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2));                          \
+#define EXO_CALL3(nr, name, t0, a0, t1, a1, t2, a2)                       \
+    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2)                 \
+    {                                                                     \
+        return exo_trap3(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2)); \
     }
-#define EXO_CALL4(nr, name, t0, a0, t1, a1, t2, a2, t3, a3)                                        \
-    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3)                                   \
-    {                                                                                              \
-        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), 0, 0);          \
+#define EXO_CALL4(nr, name, t0, a0, t1, a1, t2, a2, t3, a3)                               \
+    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3)                          \
+    {                                                                                     \
+        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), 0, 0); \
     }
-#define EXO_CALL5(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4)                                \
-    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4)                            \
-    {                                                                                              \
-        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), EXO_W(a4), 0);  \
+#define EXO_CALL5(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4)                               \
+    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4)                           \
+    {                                                                                             \
+        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), EXO_W(a4), 0); \
     }
-#define EXO_CALL6(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                        \
-    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)                     \
-    {                                                                                              \
-        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), EXO_W(a4),      \
-                        EXO_W(a5));                                                                \
+#define EXO_CALL6(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                   \
+    static inline int64_t exo_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)                \
+    {                                                                                         \
+        return exo_trap(EXO_NR_##name, EXO_W(a0), EXO_W(a1), EXO_W(a2), EXO_W(a3), EXO_W(a4), \
+                        EXO_W(a5));                                                           \
     }
 #define EXO_CALL_MSG(...) /* below: exo_call and exo_reply_wait */
 #include <exo/calls.def>

@@ -189,10 +189,10 @@ static void kind_init(enum exo_type type, size_t bytes, void (*destroy)(void *))
 }
 
 /* Each kind's destroy function takes its own type; the adapters keep the calls well typed. */
-#define ADAPTER(name, type)                                                                        \
-    static void name##_adapter(void *o)                                                            \
-    {                                                                                              \
-        name((struct type *)o);                                                                    \
+#define ADAPTER(name, type)             \
+    static void name##_adapter(void *o) \
+    {                                   \
+        name((struct type *)o);         \
     }
 ADAPTER(account_destroy, account)
 ADAPTER(region_destroy, region)

@@ -16,15 +16,15 @@ struct timer;
 /* A call that made its own result, or whose caller sleeps or is gone. */
 #define SYS_DONE INT64_MIN
 
-#define EXO_CALL0(nr, name) int64_t sys_##name(void);
-#define EXO_CALL1(nr, name, t0, a0) int64_t sys_##name(t0 a0);
-#define EXO_CALL2(nr, name, t0, a0, t1, a1) int64_t sys_##name(t0 a0, t1 a1);
+#define EXO_CALL0(nr, name)                         int64_t sys_##name(void);
+#define EXO_CALL1(nr, name, t0, a0)                 int64_t sys_##name(t0 a0);
+#define EXO_CALL2(nr, name, t0, a0, t1, a1)         int64_t sys_##name(t0 a0, t1 a1);
 #define EXO_CALL3(nr, name, t0, a0, t1, a1, t2, a2) int64_t sys_##name(t0 a0, t1 a1, t2 a2);
-#define EXO_CALL4(nr, name, t0, a0, t1, a1, t2, a2, t3, a3)                                        \
+#define EXO_CALL4(nr, name, t0, a0, t1, a1, t2, a2, t3, a3) \
     int64_t sys_##name(t0 a0, t1 a1, t2 a2, t3 a3);
-#define EXO_CALL5(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4)                                \
+#define EXO_CALL5(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4) \
     int64_t sys_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4);
-#define EXO_CALL6(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                        \
+#define EXO_CALL6(nr, name, t0, a0, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
     int64_t sys_##name(t0 a0, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);
 /* Messages: the four words stay in the registers (hal_context_words). */
 #define EXO_CALL_MSG(nr, name, t0, a0, t1, a1, ...) int64_t sys_##name(t0 a0, t1 a1);

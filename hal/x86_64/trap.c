@@ -10,6 +10,7 @@
 /* Page-fault error code (SDM volume 3, 4.7). */
 #define FAULT_WRITE 0x02u
 #define FAULT_USER  0x04u
+#define FAULT_RSVD  0x08u /* an address beyond what the processor has: no mapping can serve it */
 #define FAULT_FETCH 0x10u
 
 static uint64_t fault_address(void)
@@ -32,7 +33,7 @@ void trap_from_user(struct hal_context *context)
 
     /* A fault from user mode without FAULT_USER is an access that the processor made for itself: to
      * a descriptor table, or (QEMU 7.2) an iret's pop, which SMAP refuses. No mapping can serve it. */
-    if (vector == VECTOR_PAGE_FAULT && context->error & FAULT_USER)
+    if (vector == VECTOR_PAGE_FAULT && (context->error & (FAULT_USER | FAULT_RSVD)) == FAULT_USER)
         kernel_page_fault(fault_address(), fault_access(context->error), context->error);
     else if (vector == VECTOR_PAGE_FAULT)
         kernel_exception(VECTOR_PROTECTION, 0);
@@ -62,7 +63,7 @@ void trap_from_kernel(struct hal_context *frame)
     }
     if (frame->vector != VECTOR_PAGE_FAULT || va >= EXO_USER_TOP || !(fixup = fixup_of(frame->rip)))
         trap_fatal(frame);
-    if (!kernel_fault_in(va, fault_access(frame->error)))
+    if (frame->error & FAULT_RSVD || !kernel_fault_in(va, fault_access(frame->error)))
         frame->rip = fixup;
 }
 

@@ -10,29 +10,30 @@
 
 #define EXO_WELL_KNOWN(slot) EXO_HANDLE(slot, 1)
 
-#define EXO_CAP_ENV      EXO_WELL_KNOWN(1) /* this environment, all rights */
-#define EXO_CAP_ACCOUNT  EXO_WELL_KNOWN(2) /* who pays for what it makes */
-#define EXO_CAP_THREAD   EXO_WELL_KNOWN(3) /* its first thread */
+#define EXO_CAP_ENV     EXO_WELL_KNOWN(1) /* this environment, all rights */
+#define EXO_CAP_ACCOUNT EXO_WELL_KNOWN(2) /* who pays for what it makes */
+#define EXO_CAP_THREAD  EXO_WELL_KNOWN(3) /* its first thread */
 
 /* init only: everything that the kernel does not keep for itself. */
 #define EXO_CAP_PLATFORM EXO_WELL_KNOWN(4)
 #define EXO_CAP_ARCHIVE  EXO_WELL_KNOWN(5) /* frame extent: the boot archive (cpio, newc) */
 
 /* What init gives a server, as far as its rights file (servers/NAME/rights) says so. */
-#define EXO_SRV_ENDPOINT EXO_WELL_KNOWN(4)  /* its own: RECV | CALL | MINT | GRANT */
-#define EXO_SRV_LOG      EXO_WELL_KNOWN(5)  /* platform, WRITE only: exo_log */
-#define EXO_SRV_PROC     EXO_WELL_KNOWN(6)  /* endpoint of proc with the server's badge */
-#define EXO_SRV_FS       EXO_WELL_KNOWN(7)  /* endpoint of fs (proc: with MINT) */
-#define EXO_SRV_TTY      EXO_WELL_KNOWN(8)  /* endpoint of tty (proc: with MINT) */
-#define EXO_SRV_TABLE    EXO_WELL_KNOWN(9)  /* region: proc's table (proc: read-write, others: read) */
+#define EXO_SRV_ENDPOINT EXO_WELL_KNOWN(4) /* its own: RECV | CALL | MINT | GRANT */
+#define EXO_SRV_LOG      EXO_WELL_KNOWN(5) /* platform, WRITE only: exo_log */
+#define EXO_SRV_PROC     EXO_WELL_KNOWN(6) /* endpoint of proc with the server's badge */
+#define EXO_SRV_FS       EXO_WELL_KNOWN(7) /* endpoint of fs (proc: with MINT) */
+#define EXO_SRV_TTY      EXO_WELL_KNOWN(8) /* endpoint of tty (proc: with MINT) */
+#define EXO_SRV_TABLE    EXO_WELL_KNOWN(9) /* region: proc's table (proc: read-write, others: read) */
 #define EXO_SRV_ARCHIVE  EXO_WELL_KNOWN(10) /* fs: frame extent of the boot archive, READ | WRITE */
-#define EXO_SRV_DEVICE   12                 /* first slot of the device capabilities, in the order
+#define EXO_SRV_DEVICE \
+    12 /* first slot of the device capabilities, in the order
                                                of the rights file; generation 1 */
 
 /* Where the kernel maps the archive and the boot record, read-only, in init. A server whose rights
  * file says `options` has the boot record there too (tty: rows=, cols=). */
-#define EXO_ARCHIVE_VA  0x0000100000000000u
-#define EXO_BOOT_VA     0x0000000000200000u
+#define EXO_ARCHIVE_VA 0x0000100000000000u
+#define EXO_BOOT_VA    0x0000000000200000u
 
 struct exo_boot {
     uint64_t archive_bytes;

@@ -9,14 +9,14 @@
 #define EXO_NR_BASE  0x45580000 /* "EX" */
 #define EXO_NR_LIMIT 0x80       /* numbers below this, after the base is taken off, are native */
 
-#define EXO_CALL0(number, name) EXO_NR_##name = EXO_NR_BASE + (number),
+#define EXO_CALL0(number, name)      EXO_NR_##name = EXO_NR_BASE + (number),
 #define EXO_CALL1(number, name, ...) EXO_NR_##name = EXO_NR_BASE + (number),
-#define EXO_CALL2 EXO_CALL1
-#define EXO_CALL3 EXO_CALL1
-#define EXO_CALL4 EXO_CALL1
-#define EXO_CALL5 EXO_CALL1
-#define EXO_CALL6 EXO_CALL1
-#define EXO_CALL_MSG EXO_CALL1
+#define EXO_CALL2                    EXO_CALL1
+#define EXO_CALL3                    EXO_CALL1
+#define EXO_CALL4                    EXO_CALL1
+#define EXO_CALL5                    EXO_CALL1
+#define EXO_CALL6                    EXO_CALL1
+#define EXO_CALL_MSG                 EXO_CALL1
 enum exo_nr {
 #include <exo/calls.def>
 };

@@ -20,10 +20,10 @@
  * error and never another object. 0 is no handle; where a call takes one, 0 often means "mine".
  */
 typedef uint64_t exo_cap;
-#define EXO_SLOT(handle)        ((uint32_t)(handle))
-#define EXO_GENERATION(handle)  ((uint32_t)((uint64_t)(handle) >> 32))
-#define EXO_HANDLE(slot, gen)   ((exo_cap)(gen) << 32 | (uint32_t)(slot))
-#define EXO_CAP_SLOTS           16384u /* slots of one environment's table */
+#define EXO_SLOT(handle)       ((uint32_t)(handle))
+#define EXO_GENERATION(handle) ((uint32_t)((uint64_t)(handle) >> 32))
+#define EXO_HANDLE(slot, gen)  ((exo_cap)(gen) << 32 | (uint32_t)(slot))
+#define EXO_CAP_SLOTS          16384u /* slots of one environment's table */
 
 /* A time: nanoseconds since the machine started. EXO_FOREVER never comes. */
 typedef uint64_t exo_time;
@@ -86,12 +86,12 @@ enum exo_send_mode {
 
 /* What exo_cap_info answers. */
 struct exo_cap_info {
-    uint32_t type;      /* enum exo_type */
-    uint32_t rights;    /* EXO_R_* */
+    uint32_t type;   /* enum exo_type */
+    uint32_t rights; /* EXO_R_* */
     uint64_t badge;
-    uint64_t size;      /* frame, region: bytes; ioport: ports; else 0 */
-    uint32_t holders;   /* capabilities to the same object, this one included */
-    uint32_t flags;     /* EXO_CAP_* */
+    uint64_t size;    /* frame, region: bytes; ioport: ports; else 0 */
+    uint32_t holders; /* capabilities to the same object, this one included */
+    uint32_t flags;   /* EXO_CAP_* */
 };
 static_assert(sizeof(struct exo_cap_info) == 32, "ABI: capability information");
 
@@ -105,12 +105,12 @@ enum exo_cause {
 
 /* What exo_env_info answers; a dead environment keeps its record until its last capability goes. */
 struct exo_env_info {
-    uint32_t cause;       /* enum exo_cause */
-    uint32_t threads;     /* alive */
-    int64_t status;       /* word given to exo_env_destroy */
-    uint64_t cpu_ns;      /* run time of all threads, the dead ones included */
-    uint64_t frames;      /* private frames, page tables included */
-    uint64_t fault_kind;  /* enum exo_upcall */
+    uint32_t cause;      /* enum exo_cause */
+    uint32_t threads;    /* alive */
+    int64_t status;      /* word given to exo_env_destroy */
+    uint64_t cpu_ns;     /* run time of all threads, the dead ones included */
+    uint64_t frames;     /* private frames, page tables included */
+    uint64_t fault_kind; /* enum exo_upcall */
     uint64_t fault_pc;
     uint64_t fault_address;
     uint64_t reserved;

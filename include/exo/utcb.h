@@ -59,15 +59,15 @@ struct exo_reclaim {
 };
 
 struct exo_utcb {
-    uint64_t self;         /* its own address */
-    uint64_t reflect_pc;   /* where the last foreign call returns to */
-    uint64_t libos[12];    /* the LibOS's words; the kernel never looks at them */
-    uint32_t masked;       /* not 0: events wait in `pending`; set by the kernel at each upcall
+    uint64_t self;            /* its own address */
+    uint64_t reflect_pc;      /* where the last foreign call returns to */
+    uint64_t libos[12];       /* the LibOS's words; the kernel never looks at them */
+    uint32_t masked;          /* not 0: events wait in `pending`; set by the kernel at each upcall
                               and each reflected call, cleared by exo_resume and by the LibOS */
-    uint32_t nested;       /* not 0: the nested handler runs */
+    uint32_t nested;          /* not 0: the nested handler runs */
     _Atomic uint32_t pending; /* event bits; taken by the LibOS with an atomic exchange */
-    uint32_t recv_caps;    /* how many capabilities a message may bring (0 .. EXO_MSG_CAPS) */
-    uint64_t badge;        /* of the last message received */
+    uint32_t recv_caps;       /* how many capabilities a message may bring (0 .. EXO_MSG_CAPS) */
+    uint64_t badge;           /* of the last message received */
     struct exo_send send[EXO_MSG_CAPS];
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
     uint64_t reserved[5];
@@ -90,7 +90,7 @@ static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
  */
 #define EXO_TAG(label, bytes, caps) \
     ((uint64_t)(label) | (uint64_t)(bytes) << 16 | (uint64_t)(caps) << 32)
-#define EXO_TAG_LABEL(tag) ((uint32_t)(tag) & 0xffffu)
+#define EXO_TAG_LABEL(tag) ((uint32_t)(tag)&0xffffu)
 #define EXO_TAG_BYTES(tag) ((uint32_t)(tag) >> 16)
 #define EXO_TAG_CAPS(tag)  ((uint32_t)((uint64_t)(tag) >> 32) & 7u)
 
@@ -103,6 +103,6 @@ static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 #define EXO_EVENT_CHILDLESS 0x40000000u /* exo_next_childless has something to tell */
 #define EXO_EVENT_REVOKE    0x20000000u /* frames are asked back: see struct exo_reclaim */
 
-#define EXO_EVENT_KERNEL    (EXO_EVENT_TIMER | EXO_EVENT_CHILDLESS | EXO_EVENT_REVOKE)
+#define EXO_EVENT_KERNEL (EXO_EVENT_TIMER | EXO_EVENT_CHILDLESS | EXO_EVENT_REVOKE)
 
 #endif

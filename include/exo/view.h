@@ -17,22 +17,22 @@
 #define EXO_VIEW_VERSION 1u
 
 struct exo_view {
-    uint32_t version;       /* EXO_VIEW_VERSION */
+    uint32_t version; /* EXO_VIEW_VERSION */
     uint32_t cpus;
-    uint64_t tick_base;     /* counter value at time 0 */
-    uint64_t tick_mult;     /* nanoseconds = ticks * mult >> shift */
+    uint64_t tick_base; /* counter value at time 0 */
+    uint64_t tick_mult; /* nanoseconds = ticks * mult >> shift */
     uint32_t tick_shift;
     uint32_t reserved0;
-    uint64_t epoch_ns;      /* real-time clock at time 0, nanoseconds since 1970 */
-    uint64_t frames_total;  /* RAM that the kernel manages, in pages */
+    uint64_t epoch_ns;     /* real-time clock at time 0, nanoseconds since 1970 */
+    uint64_t frames_total; /* RAM that the kernel manages, in pages */
     uint64_t frames_free;
-    uint64_t objects;       /* live kernel objects of all kinds */
-    uint64_t caps;          /* live capabilities */
-    uint64_t entries;       /* native calls, faults, exceptions and interrupts */
-    uint64_t reflections;   /* foreign calls reflected */
+    uint64_t objects;     /* live kernel objects of all kinds */
+    uint64_t caps;        /* live capabilities */
+    uint64_t entries;     /* native calls, faults, exceptions and interrupts */
+    uint64_t reflections; /* foreign calls reflected */
     uint64_t space_switches;
-    uint64_t dying;         /* environments whose destruction is not finished */
-    uint64_t idle_ns;       /* time with nothing to run */
+    uint64_t dying;   /* environments whose destruction is not finished */
+    uint64_t idle_ns; /* time with nothing to run */
     uint64_t thread_switches;
     uint64_t reserved[8];
 };

@@ -63,8 +63,7 @@ static void map(struct env *env, const struct map_request *want)
 static void load_segment(struct env *env, const uint8_t *file, const struct elf_segment *s)
 {
     struct map_request want = {.start = s->va & ~(EXO_PAGE_SIZE - 1),
-                               .end = (s->va + s->bytes + EXO_PAGE_SIZE - 1) &
-                                      ~(EXO_PAGE_SIZE - 1),
+                               .end = (s->va + s->bytes + EXO_PAGE_SIZE - 1) & ~(EXO_PAGE_SIZE - 1),
                                .rights = EXO_MAP_READ | EXO_MAP_WRITE,
                                .rights_max = EXO_MAP_RIGHTS};
 

@@ -48,7 +48,7 @@ void env_destroy_object(struct env *env)
 
 /* ---- death and tidying up ---------------------------------------------------------------------- */
 
-static struct env *reap_list;
+static struct env *reap_list, **reap_tail = &reap_list; /* first dead, first tidied up after */
 static uint64_t dying;
 
 /* The creation's reference stands for the environment being alive; env_reap drops it at the end. */
@@ -59,8 +59,9 @@ void env_kill(struct env *env, enum exo_cause cause, int64_t status)
     env->object.dead = 1;
     env->cause = cause;
     env->status = status;
-    env->reap_next = reap_list;
-    reap_list = env;
+    env->reap_next = 0;
+    *reap_tail = env;
+    reap_tail = &env->reap_next;
     dying++;
     this_cpu()->reschedule = true;
     timer_cancel(&env->reclaim);
@@ -69,6 +70,12 @@ void env_kill(struct env *env, enum exo_cause cause, int64_t status)
         thread_kill(env->threads);
     if (env->watch)
         notification_raise(env->watch, env->watch_bits);
+}
+
+void env_abandoned(struct env *env)
+{
+    if (env->thread_count == 0 && env->object.caps == env->own_caps)
+        env_kill(env, EXO_DESTROYED, 0);
 }
 
 uint64_t env_dying(void)
@@ -91,6 +98,8 @@ bool env_reap(void)
     if (!env_slots_clear(e, &e->reap_slot, REAP_CAPS))
         return true;
     reap_list = e->reap_next;
+    if (!reap_list)
+        reap_tail = &reap_list;
     dying--;
     env_slots_free(e);
     object_unref(&e->object);

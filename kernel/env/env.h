@@ -42,6 +42,7 @@ struct env {
     struct thread *threads;                              /* list through thread.env_next */
     uint32_t thread_count;
     uint32_t suspended;
+    uint32_t own_caps;        /* capabilities to itself in its own table: they keep nothing alive */
     struct endpoint *serving; /* endpoints it receives on: list through endpoint.served_next */
     cap_id childless;         /* list of its childless lenders */
     struct notification *watch; /* told of its death; holds a reference */
@@ -65,6 +66,8 @@ struct env *env_current(void);
 int64_t env_create(struct account *account, struct env **out);
 /** Ends it: see above. Harmless on a dead one. */
 void env_kill(struct env *env, enum exo_cause cause, int64_t status);
+/** A capability to it is gone: ends it if nobody can reach it any more and no thread is in it. */
+void env_abandoned(struct env *env);
 /** One bounded piece of tidying up after the dead. True if there is more. */
 bool env_reap(void);
 /** Environments whose tidying is not finished. */

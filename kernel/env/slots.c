@@ -132,6 +132,7 @@ static int64_t slot_commit(struct env *env, exo_cap where, cap_id c, struct obje
     object_ref(object);
     object->caps++;
     kernel_view->caps++;
+    env->own_caps += object == &env->object;
     if (object->type == EXO_PAIR)
         pair_held((struct pair *)object, table.entries[c].rights);
     return (int64_t)where;
@@ -147,8 +148,7 @@ int64_t env_cap(struct env *env, exo_cap handle, cap_id *out)
     return EXO_OK;
 }
 
-int64_t env_object(struct env *env, exo_cap handle, enum exo_type type, uint32_t rights,
-                   void **out)
+int64_t env_object(struct env *env, exo_cap handle, enum exo_type type, uint32_t rights, void **out)
 {
     cap_id id;
     int64_t st = env_cap(env, handle, &id);
@@ -220,10 +220,9 @@ int64_t env_pass(cap_id source, const struct pass *how, struct env *to, exo_cap 
         return st;
     if (how->mode == PASS_DERIVE && table.entries[source].depth >= CAP_DEPTH_MAX)
         return EXO_EINVAL;
-    cap_id c = how->mode == PASS_COPY
-                   ? cap_copy(&table, source, to->object.index, EXO_SLOT(where))
-                   : cap_derive(&table, source, (uint16_t)how->rights, how->badge,
-                                to->object.index, EXO_SLOT(where));
+    cap_id c = how->mode == PASS_COPY ? cap_copy(&table, source, to->object.index, EXO_SLOT(where))
+                                      : cap_derive(&table, source, (uint16_t)how->rights,
+                                                   how->badge, to->object.index, EXO_SLOT(where));
     if (c == CAP_NIL)
         return table.entries[source].revoking ? EXO_EBUSY : EXO_EOBJECTS;
     if (how->mode == PASS_COPY)
@@ -291,6 +290,9 @@ void env_cap_remove(cap_id c)
     kernel_view->caps--;
     if (object->type == EXO_PAIR)
         pair_dropped((struct pair *)object, rights);
+    owner->own_caps -= object == &owner->object;
+    if (object->type == EXO_ENV)
+        env_abandoned((struct env *)object);
     if (object->type == EXO_ENDPOINT && object->caps == 0)
         endpoint_abandoned((struct endpoint *)object);
     object_unref(object);

@@ -52,7 +52,8 @@ static void utcb_leave(struct thread *t)
         if (e && hal_pte_present(*e) && hal_pte_frame(*e) == frame) {
             *e = 0;
             hal_space_flush(&s->hal, va);
-            space_unmap(s, va, va + EXO_PAGE_SIZE); /* if it cannot be cut out, it stays as memory */
+            space_unmap(s, va,
+                        va + EXO_PAGE_SIZE); /* if it cannot be cut out, it stays as memory */
         }
         frame_unshare(frame);
     }
@@ -65,8 +66,8 @@ static void utcb_fill(struct thread *t, const struct exo_thread_args *args)
         t->utcb->libos[i] = args->words[i];
 }
 
-int64_t thread_create(struct env *env, struct account *account,
-                      const struct exo_thread_args *args, struct thread **out)
+int64_t thread_create(struct env *env, struct account *account, const struct exo_thread_args *args,
+                      struct thread **out)
 {
     void *made;
     int64_t st = object_create(EXO_THREAD, account, &made);

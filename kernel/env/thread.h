@@ -24,45 +24,51 @@ struct endpoint;
 struct notification;
 struct waitset;
 
-enum thread_state { THREAD_NEW, THREAD_READY, THREAD_WAITING, THREAD_CALLING, THREAD_RECEIVING,
-                    THREAD_DEAD };
+enum thread_state {
+    THREAD_NEW,
+    THREAD_READY,
+    THREAD_WAITING,
+    THREAD_CALLING,
+    THREAD_RECEIVING,
+    THREAD_DEAD
+};
 
 #define WAIT_INLINE 3u
 
 struct thread {
     struct object object;
     struct hal_context context;
-    struct hal_fpu *fpu;          /* a frame of its own */
-    struct env *env;              /* holds no reference: a thread goes before its environment */
+    struct hal_fpu *fpu; /* a frame of its own */
+    struct env *env;     /* holds no reference: a thread goes before its environment */
     struct thread *env_next;
-    struct exo_utcb *utcb;        /* the kernel's pointer */
+    struct exo_utcb *utcb; /* the kernel's pointer */
     uint64_t utcb_va;
     uint64_t foreign_pc, upcall_pc, nested_pc;
 
-    uint8_t state;                /* enum thread_state */
+    uint8_t state; /* enum thread_state */
     uint8_t priority;
-    uint8_t queued;               /* in a run queue */
+    uint8_t queued; /* in a run queue */
     uint8_t suspended;
-    uint8_t check_events;         /* look at pending before going to user mode */
+    uint8_t check_events; /* look at pending before going to user mode */
     struct thread *run_next, *run_prev;
-    uint64_t ticks;               /* CPU time used, in hal_ticks */
+    uint64_t ticks;                                          /* CPU time used, in hal_ticks */
     uint64_t budget_ns, period_ns, period_end, period_ticks; /* exo_sched_set */
 
-    struct timer sleep;           /* deadline of a wait; replenishment of a budget */
-    struct timer alarm;           /* exo_timer */
+    struct timer sleep; /* deadline of a wait; replenishment of a budget */
+    struct timer alarm; /* exo_timer */
 
     struct wait_node nodes[WAIT_INLINE];
     struct wait_node *more_nodes; /* a frame of them, for long waits */
     uint32_t node_count;
-    struct waitset *set;          /* WAITING on a wait set instead */
+    struct waitset *set; /* WAITING on a wait set instead */
 
-    struct endpoint *endpoint;    /* CALLING and not yet served, RECEIVING: whose queue it is in */
+    struct endpoint *endpoint; /* CALLING and not yet served, RECEIVING: whose queue it is in */
     struct thread *queue_next, *queue_prev;
-    struct thread *server;        /* CALLING and served: by whom */
-    struct thread *caller;        /* the one it serves: a one-shot reply right */
-    uint64_t tag;                 /* of the message a queued caller sends */
-    uint64_t badge;               /* of the capability it called through */
-    struct notification *bound;   /* holds a reference */
+    struct thread *server;      /* CALLING and served: by whom */
+    struct thread *caller;      /* the one it serves: a one-shot reply right */
+    uint64_t tag;               /* of the message a queued caller sends */
+    uint64_t badge;             /* of the capability it called through */
+    struct notification *bound; /* holds a reference */
 };
 
 struct thread *thread_current(void);
@@ -74,7 +80,7 @@ void thread_destroy_object(struct thread *t);
 void thread_finish(struct thread *t, int64_t result);
 /** Takes a thread out of whatever it waits in, without a result. */
 void thread_unwait(struct thread *t);
-int64_t thread_create(struct env *env, struct account *account,
-                      const struct exo_thread_args *args, struct thread **out);
+int64_t thread_create(struct env *env, struct account *account, const struct exo_thread_args *args,
+                      struct thread **out);
 
 #endif

@@ -19,7 +19,7 @@ struct waitset_entry;
 struct wait_node {
     struct wait_node *next, **link;
     uint64_t place;
-    struct thread *thread;      /* whose sleep it is, or 0: */
+    struct thread *thread; /* whose sleep it is, or 0: */
     struct waitset_entry *entry;
 };
 

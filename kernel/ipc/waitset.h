@@ -13,21 +13,21 @@
 struct thread;
 
 struct waitset_entry {
-    struct wait_node node;            /* in the bucket of its word */
+    struct wait_node node; /* in the bucket of its word */
     struct waitset *set;
     struct waitset_entry *next, **link; /* all entries of the set */
     struct waitset_entry *ready_next;
-    uint64_t key;                     /* the owner's name for it */
-    uint32_t index;                   /* in the pool */
-    bool ready;                       /* on the ready list */
-    bool removed;                     /* taken out while ready: freed when the list reaches it */
+    uint64_t key;   /* the owner's name for it */
+    uint32_t index; /* in the pool */
+    bool ready;     /* on the ready list */
+    bool removed;   /* taken out while ready: freed when the list reaches it */
 };
 
 struct waitset {
     struct object object;
     struct waitset_entry *entries;
     struct waitset_entry *ready_head, **ready_tail;
-    struct thread *sleeper;           /* one thread at most waits on a set */
+    struct thread *sleeper; /* one thread at most waits on a set */
 };
 
 /** A word of the set was woken. */

@@ -13,7 +13,7 @@
 
 struct account {
     struct object object;
-    struct account *parent; /* 0: the root */
+    struct account *parent;            /* 0: the root */
     uint64_t frame_limit, frames_used; /* used <= limit, parts given to children included */
     uint64_t object_limit, objects_used;
 };

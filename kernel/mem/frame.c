@@ -31,7 +31,9 @@ struct frame {
 #define QUICK_MAX 256u
 
 static struct frame *frames;
-static pfn_t frame_count;            /* records; the table covers frame 0 .. frame_count-1 */
+static pfn_t ram[HAL_RANGES][2]; /* from, to */
+static unsigned ram_count;
+static pfn_t frame_count;             /* records; the table covers frame 0 .. frame_count-1 */
 static pfn_t free_head[FRAME_ORDERS]; /* PFN_NONE: empty */
 static pfn_t quick_head = PFN_NONE;
 static uint32_t quick_count;
@@ -263,11 +265,15 @@ bool frame_is_ram(pfn_t frame)
     return frame < frame_count && frames[frame].state == FRAME_SHARED;
 }
 
-/* The kernel's image lies in the first 16 MiB and is not in the table: nothing there is given out. */
+/* The kernel's image lies in the first 16 MiB and is not in the table: nothing there is given out. The
+ * records do not tell: those inside of a block that was never cut say FRAME_NONE. */
 bool frame_is_device(pfn_t frame)
 {
-    return frame >= 0x1000000u >> EXO_PAGE_SHIFT &&
-           (frame >= frame_count || frames[frame].state == FRAME_NONE);
+    for (unsigned i = 0; i < ram_count; i++) {
+        if (ram[i][0] <= frame && frame < ram[i][1])
+            return false;
+    }
+    return frame >= 0x1000000u >> EXO_PAGE_SHIFT;
 }
 
 uint64_t frame_free_count(void)
@@ -324,9 +330,9 @@ static pfn_t table_place(const struct hal_boot *boot, pfn_t pages, const pfn_t a
 
 void frame_init(const struct hal_boot *boot)
 {
-    pfn_t archive[2] = {(pfn_t)(boot->archive.base >> EXO_PAGE_SHIFT),
-                        (pfn_t)((boot->archive.base + boot->archive.bytes + EXO_PAGE_SIZE - 1) >>
-                                EXO_PAGE_SHIFT)};
+    pfn_t archive[2] = {
+        (pfn_t)(boot->archive.base >> EXO_PAGE_SHIFT),
+        (pfn_t)((boot->archive.base + boot->archive.bytes + EXO_PAGE_SIZE - 1) >> EXO_PAGE_SHIFT)};
 
     for (unsigned i = 0; i < boot->ram_count; i++) {
         uint64_t end = (boot->ram[i].base + boot->ram[i].bytes) >> EXO_PAGE_SHIFT;
@@ -347,8 +353,11 @@ void frame_init(const struct hal_boot *boot)
     pfn_t taken[2][2] = {{archive[0], archive[1]}, {place, place + pages}};
     for (unsigned i = 0; i < boot->ram_count; i++) {
         pfn_t from = (pfn_t)(boot->ram[i].base >> EXO_PAGE_SHIFT);
+        pfn_t to = from + (pfn_t)(boot->ram[i].bytes >> EXO_PAGE_SHIFT);
 
-        range_free_around(from, from + (pfn_t)(boot->ram[i].bytes >> EXO_PAGE_SHIFT), taken, 2);
+        ram[ram_count][0] = from;
+        ram[ram_count++][1] = to;
+        range_free_around(from, to, taken, 2);
     }
     for (pfn_t f = archive[0]; f < archive[1]; f++)
         claim(f, 0);

@@ -10,11 +10,11 @@
 
 /* An entry of the tree: 0 (nothing) or frame << 1 | 1. A node is a frame of 512 entries. A page's
  * entry may have DIRTY as well: see source_note_dirty. */
-#define NODE_BITS    9u
-#define NODE_ENTRIES 512u
-#define ENTRY(frame) ((uint64_t)(frame) << 1 | 1)
+#define NODE_BITS          9u
+#define NODE_ENTRIES       512u
+#define ENTRY(frame)       ((uint64_t)(frame) << 1 | 1)
 #define ENTRY_FRAME(entry) ((pfn_t)((entry) >> 1))
-#define DIRTY        ((uint64_t)1 << 63)
+#define DIRTY              ((uint64_t)1 << 63)
 
 static uint64_t *node(uint64_t entry)
 {
@@ -225,8 +225,8 @@ int64_t sys_region_insert(exo_cap region, uint64_t index, exo_cap frame, uint64_
 
     if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK)
         return st;
-    if ((st = env_object(env_current(), frame, EXO_FRAME, EXO_R_READ | EXO_R_WRITE,
-                         (void **)&e)) != EXO_OK) /* the region's holders may do both */
+    if ((st = env_object(env_current(), frame, EXO_FRAME, EXO_R_READ | EXO_R_WRITE, (void **)&e)) !=
+        EXO_OK) /* the region's holders may do both */
         return st;
     if (pages > 512 || e->device || !range_ok(index, pages, r->source.pages) ||
         !range_ok(offset, pages, e->source.pages))

@@ -24,7 +24,7 @@ struct source {
     uint64_t pages;       /* places */
 };
 
-#define REGION_ZERO_FILL 1u /* sys_region_create's flag */
+#define REGION_ZERO_FILL  1u /* sys_region_create's flag */
 #define REGION_HEIGHT_MAX 4u
 
 struct region {

@@ -284,8 +284,7 @@ static void pages_protect(struct space *s, const struct vma *v)
             *e = hal_pte_make(hal_pte_frame(*e), rights, soft, is_device(v));
         }
     }
-    hal_space_flush(&s->hal,
-                    v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
+    hal_space_flush(&s->hal, v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
 }
 
 /* hal_space_entry by way of the leaf tables that were used last, which are remembered: tables stay
@@ -365,8 +364,7 @@ static enum space_fault enter_page(struct space *s, const struct vma *v, uint64_
     if (v->flags & EXO_MAP_PRIVATE && access == EXO_MAP_WRITE)
         return copy_page(s, e, f, v);
     uint32_t rights = v->flags & EXO_MAP_PRIVATE ? v->rights & ~EXO_MAP_WRITE : v->rights;
-    bool device =
-        v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
+    bool device = v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
     *e = hal_pte_make(f, rights, 0, device);
     if (!device)
         fault_around(v, va, e, rights);

@@ -23,16 +23,16 @@
 struct env;
 
 struct vma {
-    uint64_t start, end;     /* page aligned, start < end */
-    uint64_t index;          /* page of the source that `start` shows */
-    struct source *source;   /* 0: anonymous; holds a reference */
+    uint64_t start, end;   /* page aligned, start < end */
+    uint64_t index;        /* page of the source that `start` shows */
+    struct source *source; /* 0: anonymous; holds a reference */
     struct space *space;
     struct vma *source_next; /* the source's list of mappings */
     struct vma **source_link;
-    cap_id cap;              /* by whose authority; CAP_NIL if anonymous */
-    uint8_t rights;          /* EXO_MAP_READ/WRITE/EXEC now */
-    uint8_t rights_max;      /* what `protect` may reach */
-    uint8_t flags;           /* EXO_MAP_PRIVATE, EXO_MAP_NOFORK */
+    cap_id cap;         /* by whose authority; CAP_NIL if anonymous */
+    uint8_t rights;     /* EXO_MAP_READ/WRITE/EXEC now */
+    uint8_t rights_max; /* what `protect` may reach */
+    uint8_t flags;      /* EXO_MAP_PRIVATE, EXO_MAP_NOFORK */
     uint32_t pool_index;
 };
 
@@ -47,12 +47,12 @@ struct space {
     struct hal_space hal;
     struct hal_table_source tables; /* page-table frames, charged to `account` */
     struct account *account;
-    struct vma **vmas;              /* sorted by start; do not overlap */
+    struct vma **vmas; /* sorted by start; do not overlap */
     uint32_t count;
-    uint32_t order;                 /* of the block that holds `vmas` */
+    uint32_t order; /* of the block that holds `vmas` */
     struct leaf_hint hints[SPACE_HINTS];
-    uint64_t owned;                 /* private frames */
-    uint32_t id;                    /* of its environment, for space_place */
+    uint64_t owned; /* private frames */
+    uint32_t id;    /* of its environment, for space_place */
     uint64_t table_frames;
 };
 #define SPACE_VMA_ORDER_MAX 6u /* 64 pages of pointers: 32,768 mappings */

@@ -63,8 +63,7 @@ int64_t sys_map(exo_cap env, uint64_t va, uint64_t pages, exo_cap source, uint64
     if ((st = env_environment(env_current(), env, EXO_R_CONTROL, &to)) != EXO_OK ||
         (st = range_check(va, pages, &want.end)) != EXO_OK)
         return st;
-    if (flags & ~(EXO_MAP_RIGHTS | EXO_MAP_PRIVATE | EXO_MAP_EAGER | EXO_MAP_KEEP |
-                  EXO_MAP_NOFORK))
+    if (flags & ~(EXO_MAP_RIGHTS | EXO_MAP_PRIVATE | EXO_MAP_EAGER | EXO_MAP_KEEP | EXO_MAP_NOFORK))
         return EXO_EINVAL;
     if (source != 0 && (st = source_check(source, index, pages, &want)) != EXO_OK)
         return st;

@@ -12,16 +12,16 @@
 #include <kernel/env/thread.h>
 #include <stdalign.h>
 
-#define PRIORITIES   32u
+#define PRIORITIES    32u
 #define TIME_SLICE_NS 10000000u
 
 /** Per-CPU state of the portable kernel. */
 struct cpu_state {
     alignas(128) struct thread *current; /* alone in its cache lines; a shift finds it */
-    bool reschedule;          /* pick again before going to user mode */
-    exo_time armed;           /* what the machine's timer is set to */
-    uint64_t since;           /* ticks when `current` was charged last */
-    uint64_t slice_end;       /* ticks */
+    bool reschedule;                     /* pick again before going to user mode */
+    exo_time armed;                      /* what the machine's timer is set to */
+    uint64_t since;                      /* ticks when `current` was charged last */
+    uint64_t slice_end;                  /* ticks */
     struct thread *registers; /* whose FPU state and thread pointer the processor holds, or 0 */
     struct space *loaded;
     uint64_t entries, space_switches, thread_switches, idle_ticks;

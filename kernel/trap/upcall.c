@@ -9,7 +9,7 @@
 
 /* Nobody takes the fault: the environment ends, and its record says why. */
 static __attribute__((noinline, cold)) void crash(struct thread *t, enum exo_upcall kind,
-                                                   uint64_t code, uint64_t address)
+                                                  uint64_t code, uint64_t address)
 {
     struct env *env = t->env;
     struct exo_context context;
@@ -24,8 +24,7 @@ static __attribute__((noinline, cold)) void crash(struct thread *t, enum exo_upc
     env_kill(env, EXO_CRASHED, 0);
 }
 
-void upcall(struct thread *t, enum exo_upcall kind, uint64_t code, uint64_t address,
-            uint64_t error)
+void upcall(struct thread *t, enum exo_upcall kind, uint64_t code, uint64_t address, uint64_t error)
 {
     struct exo_utcb *u = t->utcb;
     unsigned which = u->masked != 0;
@@ -55,16 +54,10 @@ void kernel_page_fault(uint64_t va, uint32_t access, uint64_t error)
 
     this_cpu()->entries++;
     switch (va < EXO_VIEW_VA ? space_fault(&t->env->space, va, access) : SPACE_UNDECLARED) {
-    case SPACE_SERVED:
-        return;
-    case SPACE_UNDECLARED:
-        break;
-    case SPACE_ABSENT:
-        code |= EXO_FAULT_ABSENT;
-        break;
-    case SPACE_NO_MEMORY:
-        code |= EXO_FAULT_NO_MEMORY;
-        break;
+    case SPACE_SERVED: return;
+    case SPACE_UNDECLARED: break;
+    case SPACE_ABSENT: code |= EXO_FAULT_ABSENT; break;
+    case SPACE_NO_MEMORY: code |= EXO_FAULT_NO_MEMORY; break;
     }
     upcall(t, EXO_UP_PAGE, code, va, error);
     sched_leave();

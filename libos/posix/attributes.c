@@ -271,10 +271,10 @@ DEFINE_CALL3(fchown, fd, uid, gid)
 
 /* ---- times --------------------------------------------------------------------------------------- */
 
-#define TIME_NOW     UINT64_MAX /* as FS_UTIMES has them */
-#define TIME_KEEP    (UINT64_MAX - 1)
-#define UTIME_NOW    0x3fffffff
-#define UTIME_OMIT   0x3ffffffe
+#define TIME_NOW   UINT64_MAX /* as FS_UTIMES has them */
+#define TIME_KEEP  (UINT64_MAX - 1)
+#define UTIME_NOW  0x3fffffff
+#define UTIME_OMIT 0x3ffffffe
 
 /* A time of the program in fs's form, from seconds and a part that is `unit` nanoseconds each. */
 static int64_t time_word(int64_t seconds, int64_t part, uint64_t unit, uint64_t *out)
@@ -316,8 +316,7 @@ static int64_t times_set(uint64_t dirfd, uint64_t user, const uint64_t times[2],
     if (user)
         return change_at(dirfd, user, flags, FS_UTIMES, times[0], times[1], flags);
     result = fd_number(dirfd, &number); /* futimens */
-    return result < 0 ? result
-                      : number_call(number, FS_UTIMES, times[0], times[1], AT_EMPTY_PATH);
+    return result < 0 ? result : number_call(number, FS_UTIMES, times[0], times[1], AT_EMPTY_PATH);
 }
 
 DEFINE_CALL4(utimensat, dirfd, user, times, flags)

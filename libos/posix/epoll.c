@@ -27,7 +27,6 @@
 #define EPOLL_ET        (1u << 31)
 #define EPOLL_EVENTS    0x3fffu /* POLL_* */
 
-
 struct item {
     struct file *file; /* no reference: epoll_forget comes before its end */
     uint32_t fd, events;
@@ -241,7 +240,7 @@ static void *grown(const void *old, uint32_t old_bytes, uint32_t bytes)
 {
     void *new = heap_zeroed(1, bytes);
 
-    if (new && old_bytes)
+    if (new &&old_bytes)
         memcpy(new, old, old_bytes);
     return new;
 }
@@ -343,8 +342,8 @@ static bool nests_too_deep(struct file *set, const struct file *f)
 DEFINE_CALL4(epoll_ctl, epfd, operation, fd, user)
 {
     struct file *set = fd_file(epfd), *f = fd_file(fd);
-    uint32_t what = (uint32_t)operation, known = EPOLL_EVENTS | EPOLL_EXCLUSIVE | EPOLL_WAKEUP |
-                                                 EPOLL_ONESHOT | EPOLL_ET;
+    uint32_t what = (uint32_t)operation,
+             known = EPOLL_EVENTS | EPOLL_EXCLUSIVE | EPOLL_WAKEUP | EPOLL_ONESHOT | EPOLL_ET;
     struct linux_epoll_event event = {0, 0};
     int64_t i;
 

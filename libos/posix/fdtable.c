@@ -7,9 +7,9 @@
  */
 #include "files.h"
 
-#define RLIMIT_NOFILE   7
-#define FIRST_TABLE     32u
-#define PUBLISHED_FDS   64u
+#define RLIMIT_NOFILE       7
+#define FIRST_TABLE         32u
+#define PUBLISHED_FDS       64u
 #define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u
 
@@ -259,9 +259,7 @@ static int64_t fcntl_file(struct file *f, uint64_t fd, uint32_t command, uint64_
     case F_DUPFD: return fcntl_dup(f, argument, false);
     case F_DUPFD_CLOEXEC: return fcntl_dup(f, argument, true);
     case F_GETFD: return d->cloexec ? FD_CLOEXEC : 0;
-    case F_SETFD:
-        d->cloexec = (argument & FD_CLOEXEC) != 0;
-        return 0;
+    case F_SETFD: d->cloexec = (argument & FD_CLOEXEC) != 0; return 0;
     case F_GETFL: return file_flags(f) | O_LARGEFILE;
     case F_SETFL: return fcntl_set_flags(f, (uint32_t)argument);
     case F_GETLK:
@@ -284,8 +282,8 @@ DEFINE_CALL3(fcntl, fd, command, argument)
 
     if (!f)
         return -EBADF;
-    if ((file_flags(f) & O_PATH) && what != F_DUPFD && what != F_DUPFD_CLOEXEC &&
-        what != F_GETFD && what != F_SETFD && what != F_GETFL)
+    if ((file_flags(f) & O_PATH) && what != F_DUPFD && what != F_DUPFD_CLOEXEC && what != F_GETFD &&
+        what != F_SETFD && what != F_GETFL)
         return -EBADF;
     return fcntl_file(f, fd, what, argument);
 }

@@ -23,7 +23,7 @@
 #include <lib/string.h>
 #include <stdatomic.h>
 
-#define FILE_NAME_BYTES 56 /* as struct proc_shared.fds[].name */
+#define FILE_NAME_BYTES 56    /* as struct proc_shared.fds[].name */
 #define PATH_BYTES      4096u /* Linux's PATH_MAX: the longest path, its NUL included */
 
 /* The most that one read or write moves (Linux's MAX_RW_COUNT). */
@@ -103,11 +103,11 @@ void ofd_put(struct ofd *d);
 /* Offset of the description, to work with and to store back; nobody else changes it meanwhile. */
 uint64_t ofd_offset_take(struct ofd *d);
 void ofd_offset_store(struct ofd *d, uint64_t offset);
-int64_t ofd_start(void);                         /* the first process makes the region */
-void ofd_share(struct ofd *d, uint32_t slot);    /* one more user: the environment of `slot` */
+int64_t ofd_start(void);                      /* the first process makes the region */
+void ofd_share(struct ofd *d, uint32_t slot); /* one more user: the environment of `slot` */
 void ofd_unshare(struct ofd *d, uint32_t slot);
-void ofd_row_take(uint32_t slot, int32_t pid);   /* before the first ofd_share for it */
-void ofd_row_use(uint32_t slot);                 /* in the environment of `slot` itself */
+void ofd_row_take(uint32_t slot, int32_t pid); /* before the first ofd_share for it */
+void ofd_row_use(uint32_t slot);               /* in the environment of `slot` itself */
 
 /* The calling process in claims (claim.h). */
 uint32_t claim_own_name(void);
@@ -143,11 +143,11 @@ static inline void cap_drop(exo_cap *cap)
 
 /* Where a path lies (program or LibOS), and where a relative one starts. */
 struct path {
-    uint64_t user;       /* program address, or 0: */
+    uint64_t user; /* program address, or 0: */
     const char *text;
-    uint64_t base;       /* number of a directory */
-    int64_t base_error;  /* what a relative path answers if dirfd is unusable, else 0 */
-    uint64_t length;     /* after path_put */
+    uint64_t base;      /* number of a directory */
+    int64_t base_error; /* what a relative path answers if dirfd is unusable, else 0 */
+    uint64_t length;    /* after path_put */
 };
 /* The path of a call's arguments (dirfd, path). */
 void path_from(struct path *path, uint64_t dirfd, uint64_t user);

@@ -30,9 +30,7 @@ DEFINE_CALL3(ioctl, fd, request, argument)
         return -EBADF;
     switch (what) {
     case FIOCLEX:
-    case FIONCLEX:
-        current()->fds[(uint32_t)fd].cloexec = what == FIOCLEX;
-        return 0;
+    case FIONCLEX: current()->fds[(uint32_t)fd].cloexec = what == FIOCLEX; return 0;
     case FIONBIO: return flag_set(f, O_NONBLOCK, argument);
     case FIOASYNC: /* there is no SIGIO: it can only be switched off */
         if (user_read32(&on, argument) < 0)

@@ -146,8 +146,8 @@ DEFINE_CALL5(linkat, old_dir, old, new_dir, new, flags)
     return make_link(old_dir, old, new_dir, new, (uint32_t)flags);
 }
 
-static int64_t rename_path(uint64_t old_dir, uint64_t old_user, uint64_t new_dir,
-                           uint64_t new_user, uint32_t flags)
+static int64_t rename_path(uint64_t old_dir, uint64_t old_user, uint64_t new_dir, uint64_t new_user,
+                           uint32_t flags)
 {
     struct path old, new;
 

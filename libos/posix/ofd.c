@@ -197,8 +197,8 @@ int64_t ofd_start(void)
     int64_t result = region;
 
     if (region >= 0)
-        result = exo_map(0, POSIX_OFD_VA, OFD_PAGES, (exo_cap)region, 0,
-                         EXO_MAP_READ | EXO_MAP_WRITE);
+        result =
+            exo_map(0, POSIX_OFD_VA, OFD_PAGES, (exo_cap)region, 0, EXO_MAP_READ | EXO_MAP_WRITE);
     if (result < 0)
         return -ENOMEM;
     ofd_row_take(current()->slot, current()->pid);

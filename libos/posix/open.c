@@ -13,11 +13,11 @@
 
 #define OPEN_FLAGS                                                                                 \
     ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |        \
-                O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |     \
+                O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
                 O_TMPFILE))
 /* Which of them matter once the file is open. */
-#define KEPT_FLAGS                                                                                 \
-    ((uint32_t)(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECTORY | O_NOFOLLOW |            \
+#define KEPT_FLAGS                                                                      \
+    ((uint32_t)(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECTORY | O_NOFOLLOW | \
                 O_NOATIME | O_PATH))
 
 /* ---- names of one's own descriptors ------------------------------------------------------------- */
@@ -50,9 +50,10 @@ static int64_t descriptor_named(const char *path)
     const char *rest;
 
     if ((rest = after(path, "/dev/std"))) {
-        return strcmp(rest, "in") == 0 ? 0 : strcmp(rest, "out") == 0 ? 1
-                                         : strcmp(rest, "err") == 0   ? 2
-                                                                      : -1;
+        return strcmp(rest, "in") == 0    ? 0
+               : strcmp(rest, "out") == 0 ? 1
+               : strcmp(rest, "err") == 0 ? 2
+                                          : -1;
     }
     if ((rest = after(path, "/dev/fd/")) || (rest = after(path, "/proc/self/fd/")))
         return number_at(rest);
@@ -136,15 +137,9 @@ static int64_t file_become(struct file *f, const struct fs_open_reply *reply, ui
     if (flags & O_PATH)
         return 0;
     switch (reply->kind) {
-    case FS_REGULAR:
-        f->ops = &regular_ops;
-        return 0;
-    case FS_SYNTHETIC:
-        f->ops = &synthetic_ops;
-        return 0;
-    case FS_DIRECTORY:
-        f->ops = &directory_ops;
-        return 0;
+    case FS_REGULAR: f->ops = &regular_ops; return 0;
+    case FS_SYNTHETIC: f->ops = &synthetic_ops; return 0;
+    case FS_DIRECTORY: f->ops = &directory_ops; return 0;
     case FS_DEVICE: return device_open(f, reply->stat.rdev, flags);
     case FS_FIFO: return fifo_open(f, flags);
     default: return -ENXIO;

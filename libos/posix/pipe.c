@@ -190,4 +190,3 @@ DEFINE_CALL2(pipe2, user, flags)
 {
     return pipe_fds(user, (uint32_t)flags);
 }
-

@@ -261,8 +261,7 @@ static int64_t sets_keep(struct sets *s, const struct watched *list, int64_t len
     return found;
 }
 
-static int64_t select_list(struct sets *s, uint32_t count, struct watched *list,
-                           exo_time deadline)
+static int64_t select_list(struct sets *s, uint32_t count, struct watched *list, exo_time deadline)
 {
     int64_t length = sets_list(s, count, list), result;
 

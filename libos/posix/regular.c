@@ -117,8 +117,9 @@ static int64_t fs_truncate(struct file *f, uint64_t size)
  * capability behind a mapping must stay while the file is open. */
 static int64_t region_borrow(struct file *f, uint32_t rights, exo_cap *cap)
 {
-    uint32_t kind = rights & EXO_MAP_WRITE ? LENT_WRITE : rights & EXO_MAP_EXEC ? LENT_EXEC
-                                                                               : LENT_READ;
+    uint32_t kind = rights & EXO_MAP_WRITE  ? LENT_WRITE
+                    : rights & EXO_MAP_EXEC ? LENT_EXEC
+                                            : LENT_READ;
     struct exo_message m = {EXO_TAG(FS_LEND, 0, 0), {rights | EXO_MAP_READ, 0, 0, 0}};
     int64_t result;
 
@@ -143,8 +144,7 @@ static struct window *regular_window(struct file *f)
 {
     struct exo_message m = {EXO_TAG(FS_LEND, 0, 0), {EXO_MAP_READ, 0, 0, 0}};
 
-    if (!f->caps[LENT_READ] &&
-        server_call_caps(f->caps[0], &m, &f->caps[LENT_READ], 1) < 0)
+    if (!f->caps[LENT_READ] && server_call_caps(f->caps[0], &m, &f->caps[LENT_READ], 1) < 0)
         return 0;
     if (f->caps[LENT_READ])
         f->state = window_open(f->caps[LENT_READ], m.w[1]);

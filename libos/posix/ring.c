@@ -38,8 +38,7 @@ int64_t ring_read(struct ring *r, const uint8_t *data, uint64_t to, uint64_t byt
     return moved;
 }
 
-int64_t ring_write(struct ring *r, uint8_t *data, uint64_t from, uint64_t bytes,
-                   ring_copy_in *copy)
+int64_t ring_write(struct ring *r, uint8_t *data, uint64_t from, uint64_t bytes, ring_copy_in *copy)
 {
     uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     uint32_t used = tail - atomic_load_explicit(&r->head, memory_order_acquire);

@@ -210,7 +210,7 @@ static int64_t kind_check(uint64_t family, uint64_t type, uint64_t protocol)
     if ((uint32_t)protocol != 0 && (uint32_t)protocol != AF_UNIX)
         return -EPROTONOSUPPORT;
     return kind == SOCK_STREAM || kind == SOCK_DGRAM || kind == SOCK_SEQPACKET ? 0
-                                                                              : -ESOCKTNOSUPPORT;
+                                                                               : -ESOCKTNOSUPPORT;
 }
 
 DEFINE_CALL3(socket, family, type, protocol)
@@ -301,7 +301,7 @@ static int64_t receive_try(struct file *f, uint64_t user, uint64_t bytes, uint32
     if (connected(f) < 0)
         return socket_of(f)->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
     return flags & MSG_PEEK ? stream_peek(stream_in(f), user, bytes, peer_writes_no_more(f))
-                             : socket_read(f, user, bytes, 0);
+                            : socket_read(f, user, bytes, 0);
 }
 
 static int64_t receive_bytes(struct file *f, uint64_t user, uint64_t bytes, uint32_t flags)

@@ -35,10 +35,10 @@ enum socket_phase { SOCKET_NEW, SOCKET_BOUND, SOCKET_LISTENING, SOCKET_CONNECTED
 struct socket {
     uint32_t type;
     enum socket_phase phase;
-    struct stream *stream;       /* 0: none yet */
-    struct meeting *meeting;     /* where it listens, or was connected; 0: neither */
-    uint32_t slot;               /* of the meeting */
-    int32_t peer_pid;            /* SO_PEERCRED */
+    struct stream *stream;   /* 0: none yet */
+    struct meeting *meeting; /* where it listens, or was connected; 0: neither */
+    uint32_t slot;           /* of the meeting */
+    int32_t peer_pid;        /* SO_PEERCRED */
     uint32_t peer_uid, peer_gid;
     uint32_t own_path_bytes, peer_path_bytes;
     char own_path[SOCKET_PATH_BYTES], peer_path[SOCKET_PATH_BYTES];

@@ -132,8 +132,8 @@ static uint32_t tty_poll(struct file *f, uint32_t events, struct waiter *w)
 
 static uint32_t tty_watch(struct file *f, const _Atomic uint64_t **units)
 {
-    units[0] = (const _Atomic uint64_t *)f->state;       /* input and output */
-    units[1] = (const _Atomic uint64_t *)f->state + 1;   /* flags */
+    units[0] = (const _Atomic uint64_t *)f->state;     /* input and output */
+    units[1] = (const _Atomic uint64_t *)f->state + 1; /* flags */
     return 2;
 }
 
@@ -161,8 +161,7 @@ static int64_t read_try(struct file *f, uint64_t user, uint64_t bytes, uint32_t 
     int64_t got = server_call(f->caps[END], &m);
 
     *patience = m.w[2];
-    if (got > 0 &&
-        ((uint64_t)got > bytes || user_write(user, exo_utcb()->msg, (uint64_t)got) < 0))
+    if (got > 0 && ((uint64_t)got > bytes || user_write(user, exo_utcb()->msg, (uint64_t)got) < 0))
         return -EFAULT;
     return after_refusal(got);
 }
@@ -227,8 +226,13 @@ struct tty_request {
 };
 
 /* Sizes of what requests carry. */
-enum { T = sizeof(struct termios), T2 = sizeof(struct termios2), TA = sizeof(struct termio),
-       WS = sizeof(struct winsize), INT = 4 };
+enum {
+    T = sizeof(struct termios),
+    T2 = sizeof(struct termios2),
+    TA = sizeof(struct termio),
+    WS = sizeof(struct winsize),
+    INT = 4
+};
 
 static const struct tty_request requests[] = {
     {TCGETS, 0, T},      {TCSETS, T, 0},      {TCSETSW, T, 0},      {TCSETSF, T, 0},

@@ -22,8 +22,8 @@ static bool bounce_mapped;
 uint64_t file_bounce_page(void)
 {
     if (!bounce_mapped) {
-        int64_t result = exo_map(0, POSIX_STACK_TOP, 1, 0, 0,
-                                 EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_KEEP);
+        int64_t result =
+            exo_map(0, POSIX_STACK_TOP, 1, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_KEEP);
 
         if (result < 0 && result != EXO_EEXIST)
             return 0;

@@ -26,7 +26,7 @@
 #define BIG_AREA     (POSIX_WINDOW_VA + 0x100000000u)
 #define FIRST_PAGES  16u /* of a file that are mapped at once */
 
-static_assert(SMALL_PLACES *SMALL_BYTES <= BIG_AREA - POSIX_WINDOW_VA, "small places overlap");
+static_assert(SMALL_PLACES * SMALL_BYTES <= BIG_AREA - POSIX_WINDOW_VA, "small places overlap");
 static_assert(BIG_AREA + BIG_PLACES * BIG_BYTES <= POSIX_WINDOW_END, "big places overlap");
 
 static uint64_t small_used[SMALL_PLACES / 64];
@@ -82,8 +82,8 @@ static uint64_t window_va(const struct window *w)
 
 struct window *window_open(exo_cap region, uint64_t size)
 {
-    uint64_t pages = size < (WINDOW_SMALL_PAGES - 1) * EXO_PAGE_SIZE ? WINDOW_SMALL_PAGES
-                                                                     : WINDOW_BIG_PAGES;
+    uint64_t pages =
+        size < (WINDOW_SMALL_PAGES - 1) * EXO_PAGE_SIZE ? WINDOW_SMALL_PAGES : WINDOW_BIG_PAGES;
     uint64_t data = (size + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
     struct window *w = heap_alloc(sizeof *w);
     uint64_t va = w ? window_place(pages) : 0;
@@ -139,7 +139,8 @@ static void window_move(struct window *w, uint64_t page)
 /* Maps on, so that file pages up to `last` (inclusive) are seen. */
 static bool window_extend(struct window *w, uint64_t last, uint64_t file_pages)
 {
-    uint64_t room = w->pages - 1, wanted = last + 1 - w->first, doubled = 2 * w->count + FIRST_PAGES;
+    uint64_t room = w->pages - 1, wanted = last + 1 - w->first,
+             doubled = 2 * w->count + FIRST_PAGES;
     uint64_t count = wanted > doubled ? room : doubled;
     uint32_t eager = wanted > doubled ? 0 : EXO_MAP_EAGER;
 

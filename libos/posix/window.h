@@ -20,7 +20,7 @@ void window_free(uint64_t va, uint64_t pages);
  * mapped pages of data from page `first` of the file on. */
 struct window {
     const struct fs_state *state;
-    uint64_t pages;      /* of the place: WINDOW_SMALL_PAGES or WINDOW_BIG_PAGES */
+    uint64_t pages; /* of the place: WINDOW_SMALL_PAGES or WINDOW_BIG_PAGES */
     uint64_t first, count;
     exo_cap region;
 };

@@ -353,7 +353,8 @@ int64_t text_exo_counters(struct text *text, const struct synthetic *of)
     const struct exo_view *view = port_view_now();
 
     (void)of;
-    text_add(text, "kernel_entries %llu\nreflections %llu\nspace_switches %llu\nthread_switches %llu\n",
+    text_add(text,
+             "kernel_entries %llu\nreflections %llu\nspace_switches %llu\nthread_switches %llu\n",
              (unsigned long long)view->entries, (unsigned long long)view->reflections,
              (unsigned long long)view->space_switches, (unsigned long long)view->thread_switches);
     text_add(text, "idle_ns %llu\n", (unsigned long long)view->idle_ns);

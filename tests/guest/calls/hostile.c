@@ -141,6 +141,9 @@ static int64_t wild_pointers(uint64_t unused)
                 for (unsigned k = 0; k < 6; k++)
                     a[k] = k == place ? wild[i] : 0;
                 exo_utcb()->pending = 1;
+                SHARED->value[0] = number;
+                SHARED->value[1] = place;
+                SHARED->value[2] = wild[i];
                 exo_trap(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
             }
         }
@@ -154,7 +157,9 @@ static void wild_pointers_hurt_nobody(void)
 
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
     child_go(&c, wild_pointers, 0);
-    EXPECT(child_wait(&c).status, 77);
+    if (EXPECT(child_wait(&c).status, 77) != 77)
+        note("# last call %lx, argument %lu: %lx", SHARED->value[0], SHARED->value[1],
+             SHARED->value[2]);
     child_drop(&c);
 }
 
@@ -189,7 +194,7 @@ static void foreign_memory_cannot_be_touched(void)
 
 static int64_t bomb(uint64_t depth)
 {
-    /* each makes environments until its account is spent; nobody else notices */
+    SHARED->word[2] = 1; /* the page is mapped while there are frames for tables */
     for (;;) {
         int64_t env = exo_env_create(0);
         if (env < 0)

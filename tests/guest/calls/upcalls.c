@@ -76,7 +76,8 @@ static void with_handlers(void (*what)(void))
     struct exo_thread_args args;
 
     job = what;
-    upcalls = nested = events = 0;
+    upcalls = nested = 0;
+    events = 0;
     while_masked = 0;
     change = 0;
     memset(seen, 0, sizeof seen);

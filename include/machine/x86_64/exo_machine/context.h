@@ -13,8 +13,8 @@ struct exo_context {
     uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
 };
 
-#define EXO_CONTEXT_PC(context) ((context)->rip)
-#define EXO_CONTEXT_SP(context) ((context)->rsp)
+#define EXO_CONTEXT_PC(context)       ((context)->rip)
+#define EXO_CONTEXT_SP(context)       ((context)->rsp)
 #define EXO_CONTEXT_ARGUMENT(context) ((context)->rdi) /* the first argument register */
 
 /* The highest address a user mapping may end at, and where the kernel's view is mapped. */
