@@ -227,7 +227,7 @@ static void idle(void)
     sched_charge();
     cpu->current = 0;
     while (!occupied) {
-        if (!env_reap()) {
+        if (!env_reap() && !occupied) { /* reaping may have woken somebody */
             view_update();
             hal_idle();
         }

@@ -38,6 +38,7 @@ int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal,
     }
     if (boot)
         become_root(slot);
+    processes[slot].booted = boot;
     processes[slot].exit_signal = exit_signal;
     processes[slot].shared = port_shared(slot);
     if (body->context)

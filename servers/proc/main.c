@@ -34,6 +34,18 @@ static void serve_pending(void)
         serve_deaths(atomic_exchange(&utcb->pending, 0));
 }
 
+/* A process takes some sixty frames before it has done anything, of the third of the machine that
+ * processes have. */
+#define FRAMES_A_PROCESS 288u
+#define PROCESSES_LEAST  96u
+
+static uint32_t process_limit(void)
+{
+    uint64_t fit = exo_view()->frames_total / FRAMES_A_PROCESS;
+
+    return fit < PROCESSES_LEAST ? PROCESSES_LEAST : fit > PROC_MAX ? PROC_MAX : (uint32_t)fit;
+}
+
 int main(void)
 {
     struct exo_message m = {.tag = EXO_NO_REPLY};
@@ -44,6 +56,7 @@ int main(void)
         return 1;
     }
     table_init((struct proc_entry *)TABLE_VA);
+    table_process_limit = process_limit();
     exo_utcb()->recv_caps = 3;
     for (;;) {
         int64_t tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);

@@ -341,13 +341,16 @@ uint32_t table_limit(void)
     return free_slots.used;
 }
 
+uint32_t table_process_limit = PROC_MAX;
+
 uint32_t table_add(uint32_t parent, uint64_t now)
 {
     uint32_t reserve = entries[parent].euid == 0 ? 0 : ROOT_RESERVE;
+    uint32_t limit = table_process_limit + (processes[parent].booted ? SHELL_RESERVE : 0);
     struct proc_entry entry;
     uint32_t slot;
 
-    if (stack_left(&free_slots) <= reserve)
+    if (stack_left(&free_slots) <= reserve || PROC_MAX - stack_left(&free_slots) > limit)
         return NOBODY;
     slot = stack_take(&free_slots);
     memcpy(&entry, &entries[parent], sizeof entry);

@@ -25,7 +25,8 @@
 
 #define PID_LAST     32767
 #define PID_REUSE    300 /* where numbers begin again: low ones stay recognisable */
-#define ROOT_RESERVE 64u /* slots that only root gets */
+#define ROOT_RESERVE  64u /* slots that only root gets */
+#define SHELL_RESERVE 32u /* and beyond the limit, what the processes that init started get */
 
 /* Lists that a process is a member of, and that are headed by ... */
 enum chain {
@@ -54,6 +55,7 @@ struct process {
     uint8_t report;             /* enum report */
     bool adopted;               /* by init, after its parent's death: reaped by proc itself */
     bool context;               /* a vfork child in the environment of another */
+    bool booted;                /* init started it: a login shell, say */
     bool killed;                /* a context that is to end by SIGKILL */
     struct proc_shared *shared; /* page 0 of it, as proc sees it; 0: pid 1 */
 };
@@ -80,6 +82,9 @@ extern struct session sessions[PROC_MAX];
 
 /** Empties everything and makes pid 1 in slot 0, leading group and session 1. */
 void table_init(struct proc_entry *published);
+/** At most so many processes at a time, so that memory for each is left: a fork bomb runs into this,
+ *  and the shell that is to end it does not. */
+extern uint32_t table_process_limit;
 
 /** Numbers: processes there are (zombies included), and all that ever were. */
 uint32_t table_count(void);

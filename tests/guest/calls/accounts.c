@@ -96,8 +96,8 @@ static int64_t account_charged(exo_cap account)
 static int64_t objects_charged(exo_cap account)
 {
     int64_t made[6] = {exo_region_create(account, 1, 0), exo_notification_create(account),
-                       exo_endpoint_create(account), exo_waitset_create(account),
-                       exo_frame_alloc(account, 1), exo_env_create(account)};
+                       exo_endpoint_create(account),     exo_waitset_create(account),
+                       exo_frame_alloc(account, 1),      exo_env_create(account)};
     int64_t worst = 0;
 
     for (unsigned i = 0; i < COUNT(made); i++) {

@@ -59,8 +59,9 @@ static void copy_goes_where_it_is_wanted(void)
 
 static void places_out_of_range_are_refused(void)
 {
-    static const exo_cap bad[] = {EXO_HANDLE(0, 1), EXO_HANDLE(EXO_CAP_SLOTS, 1), EXO_HANDLE(777, 0),
-                                  EXO_HANDLE(777, 0x80000000u), UINT64_MAX, UINT32_MAX};
+    static const exo_cap bad[] = {EXO_HANDLE(0, 1),   EXO_HANDLE(EXO_CAP_SLOTS, 1),
+                                  EXO_HANDLE(777, 0), EXO_HANDLE(777, 0x80000000u),
+                                  UINT64_MAX,         UINT32_MAX};
 
     for (unsigned i = 0; i < COUNT(bad); i++) {
         EXPECT(exo_cap_copy(some_note, 0, bad[i]), EXO_ENOSLOT);
@@ -94,7 +95,7 @@ static void derive_only_takes_rights_away(void)
     EXPECT(info_of(child).rights, EXO_R_CALL | EXO_R_READ);
     EXPECT(info_of(child).badge, 77);
     EXPECT(info_of(grandchild).rights, EXO_R_CALL | EXO_R_READ);
-    EXPECT(info_of(grandchild).badge, 77); /* 0 keeps it */
+    EXPECT(info_of(grandchild).badge, 77);                           /* 0 keeps it */
     EXPECT(exo_cap_derive(child, EXO_R_ALL, 78, 0, 0), EXO_ERIGHTS); /* no MINT */
     EXPECT(exo_cap_derive(stale, EXO_R_ALL, 0, 0, 0), EXO_ECAP);
     struct child c;

@@ -300,7 +300,8 @@ static void failed_clone_does_not_share_writes(void)
 
     OK(exo_map(0, page(0), 2, 0, 0, RW));
     fill(0, 2, 11);
-    OK(exo_map(0, page(2), 1, 0, 0, EXO_MAP_READ)); /* another mapping, and the child has one there */
+    OK(exo_map(0, page(2), 1, 0, 0,
+               EXO_MAP_READ)); /* another mapping, and the child has one there */
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
     OK(exo_map(c.env, page(2), 1, 0, 0, EXO_MAP_READ | EXO_MAP_EXEC));
     st = clone(c.env, page(0), 3);

@@ -7,12 +7,12 @@
 #include <libos/exo/clock.h>
 #include <stdarg.h>
 
-#define STACK_PAGES  8u
-#define STACKS       0x0000000020100000u /* of thread k: + k * STACK_STEP */
-#define STACK_STEP   0x0000000000010000u
-#define UTCBS        0x0000000020200000u
-#define IMAGE        0x0000000000400000u
-#define WORD_RUN     2u /* libos/exo/thread.c: where the function of a thread is */
+#define STACK_PAGES 8u
+#define STACKS      0x0000000020100000u /* of thread k: + k * STACK_STEP */
+#define STACK_STEP  0x0000000000010000u
+#define UTCBS       0x0000000020200000u
+#define IMAGE       0x0000000000400000u
+#define WORD_RUN    2u /* libos/exo/thread.c: where the function of a thread is */
 
 extern char program_end[];
 void thread_enter(void);
@@ -43,7 +43,8 @@ static const char *error_name(int64_t value)
 {
     switch (value) {
 #define EXO_ERROR(number, name, text) \
-    case -(number): return " " #name;
+    case -(number):                   \
+        return " " #name;
 #include <exo/errors.def>
 #undef EXO_ERROR
     default: return "";
@@ -57,7 +58,7 @@ int64_t expect(const char *file, int line, const char *text, int64_t is, int64_t
     const char *name = strrchr(file, '/');
     if (failures < 12)
         note("# %s:%d: %s is %ld%s, not %ld%s", name ? name + 1 : file, line, text, (long)is,
-         error_name(is), (long)wanted, error_name(wanted));
+             error_name(is), (long)wanted, error_name(wanted));
     failures++;
     return is;
 }
@@ -83,8 +84,8 @@ bool counters_same(struct counters a, struct counters b)
 {
     if (a.frames == b.frames && a.objects == b.objects && a.caps == b.caps)
         return true;
-    note("# frames free %lu -> %lu, objects %lu -> %lu, capabilities %lu -> %lu", a.frames, b.frames,
-         a.objects, b.objects, a.caps, b.caps);
+    note("# frames free %lu -> %lu, objects %lu -> %lu, capabilities %lu -> %lu", a.frames,
+         b.frames, a.objects, b.objects, a.caps, b.caps);
     return false;
 }
 
@@ -112,7 +113,8 @@ void exhaust(const char *what, int64_t (*call)(exo_cap account), unsigned most)
             OK(st);
             return;
         }
-        if ((measured && !counters_same(before, counters())) || memcmp(&had, &has, sizeof had) != 0) {
+        if ((measured && !counters_same(before, counters())) ||
+            memcmp(&had, &has, sizeof had) != 0) {
             note("# %s, %u frames and %u objects:%s left something: frames %lu, objects %lu", what,
                  frames, objects, error_name(st), has.frames_used, has.objects_used);
             failures++;

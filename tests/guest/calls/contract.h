@@ -29,7 +29,10 @@ struct test {
     const char *name;
     void (*run)(void);
 };
-#define T(function)  {#function, function}
+#define T(function)         \
+    {                       \
+#function, function \
+    }
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /** Runs the tests, prints TAP on the kernel's log, and powers the machine off with status 0 or 1. */
@@ -44,33 +47,33 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define EXPECT(call, wanted) expect(__FILE__, __LINE__, #call, (int64_t)(call), (int64_t)(wanted))
 #define EXPECT_TRUE(what)    expect(__FILE__, __LINE__, #what, !!(what), 1)
 /** The call answers a value >= 0, which is the result. */
-#define OK(call) ((uint64_t)expect_ok(__FILE__, __LINE__, #call, (int64_t)(call)))
+#define OK(call)             ((uint64_t)expect_ok(__FILE__, __LINE__, #call, (int64_t)(call)))
 
 /* Capabilities of every test: a frame extent, a notification, and a handle that was good once. */
 extern exo_cap some_frame, some_note, stale;
 
 /** A call with `C` for a capability: handles that name nothing, and an object of another kind. */
-#define ECAP_ETYPE(call, other)                   \
-    do {                                          \
-        exo_cap C = stale;                        \
-        EXPECT(call, EXO_ECAP);                   \
-        C = EXO_HANDLE(EXO_CAP_SLOTS - 1, 1);     \
-        EXPECT(call, EXO_ECAP);                   \
-        C = EXO_HANDLE(EXO_CAP_SLOTS, 1);         \
-        EXPECT(call, EXO_ECAP);                   \
-        C = UINT64_MAX;                           \
-        EXPECT(call, EXO_ECAP);                   \
-        C = other;                                \
-        EXPECT(call, EXO_ETYPE);                  \
+#define ECAP_ETYPE(call, other)               \
+    do {                                      \
+        exo_cap C = stale;                    \
+        EXPECT(call, EXO_ECAP);               \
+        C = EXO_HANDLE(EXO_CAP_SLOTS - 1, 1); \
+        EXPECT(call, EXO_ECAP);               \
+        C = EXO_HANDLE(EXO_CAP_SLOTS, 1);     \
+        EXPECT(call, EXO_ECAP);               \
+        C = UINT64_MAX;                       \
+        EXPECT(call, EXO_ECAP);               \
+        C = other;                            \
+        EXPECT(call, EXO_ETYPE);              \
     } while (0)
 
 /** And a capability that has all rights but one. */
-#define CAP_ERRORS(call, other, good, right)               \
-    do {                                                   \
-        ECAP_ETYPE(call, other);                           \
-        exo_cap C = without(good, right);                  \
-        EXPECT(call, EXO_ERIGHTS);                         \
-        drop(C);                                           \
+#define CAP_ERRORS(call, other, good, right) \
+    do {                                     \
+        ECAP_ETYPE(call, other);             \
+        exo_cap C = without(good, right);    \
+        EXPECT(call, EXO_ERIGHTS);           \
+        drop(C);                             \
     } while (0)
 
 /** A child of `cap` with all of its rights but `right`. */
@@ -84,18 +87,18 @@ void drop(exo_cap cap);
 #define NONCANONICAL ((void *)0x0000800000000000u)
 
 /** Calls with `P` for a pointer that the kernel must not follow. */
-#define EFAULTS(call)                                      \
-    do {                                                   \
-        char *P = UNMAPPED;                                \
-        EXPECT(call, EXO_EFAULT);                          \
-        P = KERNEL_VA;                                     \
-        EXPECT(call, EXO_EFAULT);                          \
-        P = NONCANONICAL;                                  \
-        EXPECT(call, EXO_EFAULT);                          \
-        P = (char *)(EXO_USER_TOP - 4);                    \
-        EXPECT(call, EXO_EFAULT);                          \
-        P = (char *)~(uintptr_t)3;                         \
-        EXPECT(call, EXO_EFAULT);                          \
+#define EFAULTS(call)                   \
+    do {                                \
+        char *P = UNMAPPED;             \
+        EXPECT(call, EXO_EFAULT);       \
+        P = KERNEL_VA;                  \
+        EXPECT(call, EXO_EFAULT);       \
+        P = NONCANONICAL;               \
+        EXPECT(call, EXO_EFAULT);       \
+        P = (char *)(EXO_USER_TOP - 4); \
+        EXPECT(call, EXO_EFAULT);       \
+        P = (char *)~(uintptr_t)3;      \
+        EXPECT(call, EXO_EFAULT);       \
     } while (0)
 
 /* ---- resources --------------------------------------------------------------------------------- */
@@ -124,22 +127,22 @@ void sleep_for(exo_time ns);
 /** Yields, and now and then sleeps, so that threads of lower priority run as well. */
 void pause_for_others(unsigned times);
 /** Yields until the condition holds; fails if it does not for a long time. */
-#define UNTIL(condition)                                                         \
-    do {                                                                         \
-        for (unsigned spins = 0; !(condition); spins++) {                        \
-            if (spins == 20000) {                                               \
-                EXPECT_TRUE((condition) && "in time");                           \
-                break;                                                           \
-            }                                                                    \
-            pause_for_others(spins);                                             \
-        }                                                                        \
+#define UNTIL(condition)                                  \
+    do {                                                  \
+        for (unsigned spins = 0; !(condition); spins++) { \
+            if (spins == 20000) {                         \
+                EXPECT_TRUE((condition) && "in time");    \
+                break;                                    \
+            }                                             \
+            pause_for_others(spins);                      \
+        }                                                 \
     } while (0)
 
-#define RW          (EXO_MAP_READ | EXO_MAP_WRITE)
-#define PAGE        EXO_PAGE_SIZE
-#define AREA        0x0000000050000000u /* test's own place for mappings: 256 MiB */
-#define AREA_PAGES  65536u
-#define WORD(va)    (*(volatile uint32_t *)(uintptr_t)(va))
+#define RW         (EXO_MAP_READ | EXO_MAP_WRITE)
+#define PAGE       EXO_PAGE_SIZE
+#define AREA       0x0000000050000000u /* test's own place for mappings: 256 MiB */
+#define AREA_PAGES 65536u
+#define WORD(va)   (*(volatile uint32_t *)(uintptr_t)(va))
 static inline uint64_t page(unsigned n)
 {
     return AREA + n * PAGE;

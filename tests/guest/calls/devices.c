@@ -3,7 +3,7 @@
  * entropy. (That power_off works shows at the end of every one of these programs.) */
 #include "contract.h"
 
-#define HPET 0xfed00000u /* registers of QEMU's timer chip: its identity is at 0 */
+#define HPET     0xfed00000u /* registers of QEMU's timer chip: its identity is at 0 */
 #define RTC_LINE 8u
 
 static void device_frame_shows_registers(void)

@@ -89,7 +89,8 @@ static void badge_says_who_calls(void)
 static void bulk_and_capabilities_arrive(void)
 {
     struct exo_utcb *utcb = exo_utcb();
-    exo_cap server = server_go(), frame = OK(exo_frame_alloc(0, 1)), kept = without(frame, EXO_R_GRANT);
+    exo_cap server = server_go(), frame = OK(exo_frame_alloc(0, 1)),
+            kept = without(frame, EXO_R_GRANT);
     exo_cap moved = OK(exo_cap_copy(frame, 0, 0));
     struct exo_cap_info info;
     struct exo_message m = {.tag = EXO_TAG(4, EXO_MSG_BYTES, 4)};
@@ -146,9 +147,14 @@ static void receiver_says_how_many_capabilities_it_takes(void)
 static void call_checks_its_arguments(void)
 {
     exo_cap server = server_go(), deaf = without(endpoint, EXO_R_CALL);
-    static const uint64_t bad[] = {EXO_TAG(1, EXO_MSG_BYTES + 1, 0), EXO_TAG(1, 0, 5),
-                                   EXO_TAG(1, 0, 7), EXO_TAG(EXO_LABEL_EVENT, 0, 0), UINT64_MAX,
-                                   (uint64_t)1 << 35, (uint64_t)1 << 63, UINT64_MAX - 1};
+    static const uint64_t bad[] = {EXO_TAG(1, EXO_MSG_BYTES + 1, 0),
+                                   EXO_TAG(1, 0, 5),
+                                   EXO_TAG(1, 0, 7),
+                                   EXO_TAG(EXO_LABEL_EVENT, 0, 0),
+                                   UINT64_MAX,
+                                   (uint64_t)1 << 35,
+                                   (uint64_t)1 << 63,
+                                   UINT64_MAX - 1};
     struct exo_message m = message(1, 0);
 
     EXPECT(exo_call(stale, &m), EXO_ECAP);

@@ -67,7 +67,7 @@ static void notification_calls_check_their_arguments(void)
     EXPECT(exo_notify(n, EXO_EVENT_TIMER), EXO_EINVAL);
     EXPECT(exo_notify(n, EXO_EVENT_CHILDLESS), EXO_EINVAL);
     EXPECT(exo_notify(n, EXO_EVENT_REVOKE | 1), EXO_EINVAL);
-    EXPECT(exo_notify(c.env, 1), EXO_OK); /* nobody there: nothing happens */
+    EXPECT(exo_notify(c.env, 1), EXO_OK);  /* nobody there: nothing happens */
     EXPECT(exo_notify(thread, 1), EXO_OK); /* it has not run yet */
     thread_end(0, thread);
     child_drop(&c);

@@ -80,7 +80,8 @@ static void rights_are_those_asked_for(void)
 static void a_mapping_never_has_more_than_its_capability(void)
 {
     exo_cap region = OK(exo_region_create(0, 4, 1));
-    exo_cap reader = without(region, EXO_R_WRITE | EXO_R_EXEC), writer = without(region, EXO_R_READ);
+    exo_cap reader = without(region, EXO_R_WRITE | EXO_R_EXEC),
+            writer = without(region, EXO_R_READ);
     exo_cap frame = OK(exo_frame_alloc(0, 2)), frame_reader = without(frame, EXO_R_WRITE);
 
     EXPECT(exo_map(0, page(0), 4, reader, 0, RW), EXO_ERIGHTS);
@@ -131,7 +132,8 @@ static void private_writes_go_to_copies(void)
     WORD(page(1)) = 79;
     OK(exo_region_read(region, PAGE, &word, 4));
     EXPECT(word, 77);
-    EXPECT(exo_region_punch(region, 0, 20), EXO_OK); /* the copy stays, what was not copied reads 0 */
+    EXPECT(exo_region_punch(region, 0, 20),
+           EXO_OK); /* the copy stays, what was not copied reads 0 */
     EXPECT(WORD(page(1)), 79);
     EXPECT(WORD(page(2)), 0);
     OK(exo_unmap(0, page(0), 20));

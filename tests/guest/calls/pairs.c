@@ -136,12 +136,9 @@ static void account_that_runs_out_answers_so(void)
 int main(void)
 {
     static const struct test tests[] = {
-        T(last_holder_of_an_end_is_noticed),
-        T(derived_holders_count),
-        T(death_of_a_holder_wakes_the_other_side),
-        T(the_word_may_be_gone),
-        T(pair_create_checks_its_arguments),
-        T(account_that_runs_out_answers_so),
+        T(last_holder_of_an_end_is_noticed),       T(derived_holders_count),
+        T(death_of_a_holder_wakes_the_other_side), T(the_word_may_be_gone),
+        T(pair_create_checks_its_arguments),       T(account_that_runs_out_answers_so),
     };
     return contract_run(tests, COUNT(tests));
 }

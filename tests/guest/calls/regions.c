@@ -38,7 +38,8 @@ static void what_is_written_is_read(void)
 
 static void regions_are_sparse_and_deep(void)
 {
-    static const uint64_t places[] = {0, 511, 512, 262143, 262144, 134217728, ((uint64_t)1 << 36) - 1};
+    static const uint64_t places[] = {
+        0, 511, 512, 262143, 262144, 134217728, ((uint64_t)1 << 36) - 1};
     exo_cap region = OK(exo_region_create(0, (uint64_t)1 << 36, 0));
 
     for (unsigned i = 0; i < COUNT(places); i++)

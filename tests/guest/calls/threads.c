@@ -107,9 +107,9 @@ static void thread_calls_check_their_arguments(void)
     child_make(&c, 64, 16);
     CAP_ERRORS(exo_thread_create(C, &good), some_frame, c.env, EXO_R_CONTROL);
     EFAULTS(exo_thread_create(0, (struct exo_thread_args *)P));
-#define BAD(field, value)                               \
-    args = good;                                        \
-    args.field = (uint64_t)(value);                     \
+#define BAD(field, value)           \
+    args = good;                    \
+    args.field = (uint64_t)(value); \
     EXPECT(exo_thread_create(0, &args), EXO_EINVAL)
     BAD(utcb, good.utcb + 8);
     BAD(utcb, EXO_VIEW_VA);
@@ -232,14 +232,10 @@ static void threads_are_charged(void)
 int main(void)
 {
     static const struct test tests[] = {
-        T(thread_runs_when_it_is_resumed),
-        T(suspended_thread_stops_where_it_is),
-        T(a_thread_may_suspend_itself),
-        T(exit_clears_a_word_and_wakes_its_waiter),
-        T(thread_calls_check_their_arguments),
-        T(thread_pointer_is_each_threads_own),
-        T(cpu_time_counts_what_ran),
-        T(threads_are_charged),
+        T(thread_runs_when_it_is_resumed),     T(suspended_thread_stops_where_it_is),
+        T(a_thread_may_suspend_itself),        T(exit_clears_a_word_and_wakes_its_waiter),
+        T(thread_calls_check_their_arguments), T(thread_pointer_is_each_threads_own),
+        T(cpu_time_counts_what_ran),           T(threads_are_charged),
     };
     return contract_run(tests, COUNT(tests));
 }

@@ -183,14 +183,10 @@ static void a_word_of_a_set_and_sleepers_share_a_wake(void)
 int main(void)
 {
     static const struct test tests[] = {
-        T(woken_words_are_named_once),
-        T(a_word_that_differs_is_ready_at_once),
-        T(removed_entries_are_not_named),
-        T(waitset_calls_check_their_arguments),
-        T(a_wild_pointer_loses_no_key),
-        T(a_sleeper_is_woken_and_calls_again),
-        T(a_set_may_go_under_its_sleeper),
-        T(a_word_of_a_set_and_sleepers_share_a_wake),
+        T(woken_words_are_named_once),     T(a_word_that_differs_is_ready_at_once),
+        T(removed_entries_are_not_named),  T(waitset_calls_check_their_arguments),
+        T(a_wild_pointer_loses_no_key),    T(a_sleeper_is_woken_and_calls_again),
+        T(a_set_may_go_under_its_sleeper), T(a_word_of_a_set_and_sleepers_share_a_wake),
     };
     return contract_run(tests, COUNT(tests));
 }
