@@ -100,7 +100,9 @@ void *pool_take(struct pool *pool, uint32_t *index)
         place = page->fresh++;
         slot = slot_at(pool, page, place);
     }
-    if (++page->live == pool->per_page)
+    if (page->live++ == 0)
+        pool->spare = POOL_NONE;
+    if (page->live == pool->per_page)
         page_unlink(pool, page);
     *index = number << pool->shift | place;
     return slot;
@@ -113,7 +115,7 @@ void pool_give(struct pool *pool, void *slot, uint32_t index)
 
     if (page->live-- == pool->per_page)
         page_link(pool, number);
-    if (page->live == 0) {
+    if (page->live == 0 && pool->spare != POOL_NONE) {
         page_unlink(pool, page);
         pool->pages[number] = 0;
         if (number < pool->vacant)
@@ -121,6 +123,8 @@ void pool_give(struct pool *pool, void *slot, uint32_t index)
         frame_kernel_give(page);
         return;
     }
+    if (page->live == 0)
+        pool->spare = number;
     *(uint16_t *)slot = page->free;
     page->free = (uint16_t)(index & ((1u << pool->shift) - 1));
 }
@@ -131,7 +135,7 @@ void pool_init(struct pool *pool, size_t bytes, void **pages, uint32_t page_limi
     pool->per_page = (uint32_t)((EXO_PAGE_SIZE - sizeof(struct pool_page)) / pool->bytes);
     while (1u << pool->shift < pool->per_page)
         pool->shift++;
-    pool->first = POOL_NONE;
+    pool->first = pool->spare = POOL_NONE;
     pool->pages = pages;
     pool->page_limit = page_limit;
 }

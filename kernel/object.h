@@ -7,7 +7,8 @@
  * begins with struct object. `refs` counts the capabilities to the object and the kernel's own
  * references; when it falls to 0 the object is destroyed by the function of its kind.
  *
- * A page whose last object goes is given back, so memory that held objects is free memory again.
+ * Pages whose last object goes are given back but for one a pool, so memory that held objects is free
+ * memory again.
  */
 #ifndef KERNEL_OBJECT_H
 #define KERNEL_OBJECT_H
@@ -50,6 +51,8 @@ struct pool {
     uint32_t per_page; /* slots of a page, <= 1 << shift */
     uint32_t first;    /* first page with room: list through struct pool_page; POOL_NONE: no such */
     uint32_t vacant;   /* no page is missing below this one */
+    uint32_t spare;    /* the one empty page that is kept, or POOL_NONE: what comes and goes at the
+                          edge of a page is cheap */
     void **pages;      /* 0: not there */
     uint32_t page_limit;
 };
