@@ -27,6 +27,7 @@ qemu-gdb: all              ## the same, stopped and waiting for gdb on port 1234
 	@cmake --build $(BUILD) --target qemu-gdb
 
 test: all                  ## what a commit must pass; T=PATTERN picks tests by name
+	@tools/posix-calls
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) -LE long \
 	    $(if $(T),-R '$(T)')
 

@@ -64,30 +64,10 @@ exo_kind(posix_flags ${EXO_POSIX_CODE_MODEL})
 target_include_directories(posix_flags INTERFACE ${EXO_LIBOS_INCLUDES}
   ${CMAKE_SOURCE_DIR}/libos/posix ${CMAKE_SOURCE_DIR}/libos/posix/arch/${EXO_ARCH})
 
-# exo_present(OUT FILE...): the files that exist. While the tree is being founded a program whose
-# sources are not there yet is left out, with a line that says so.
-function(exo_present out)
-  set(found)
-  foreach(file IN LISTS ARGN)
-    if(EXISTS ${CMAKE_SOURCE_DIR}/${file})
-      list(APPEND found ${file})
-    else()
-      message(STATUS "not there yet: ${file}")
-      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
-    endif()
-  endforeach()
-  set(${out} ${found} PARENT_SCOPE)
-endfunction()
-
 # exo_archive(NAME FLAGS FILE...): a static library of FILE... built with the flags of one kind.
 function(exo_archive name flags)
-  exo_present(sources ${ARGN})
-  if(sources)
-    add_library(${name} STATIC ${sources})
-    target_link_libraries(${name} PRIVATE ${flags})
-  else()
-    add_library(${name} INTERFACE)
-  endif()
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PRIVATE ${flags})
 endfunction()
 
 # exo_link(TARGET SCRIPT): link with this linker script, and again when it changes.

@@ -64,23 +64,20 @@ exo_archive(lib_kernel kernel_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_native native_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_posix posix_flags ${EXO_LIB_SOURCES})
 
-exo_present(sources ${EXO_KERNEL_SOURCES} ${EXO_HAL_SOURCES})
-if(sources)
-  add_executable(kernel ${sources})
-  set_target_properties(kernel PROPERTIES OUTPUT_NAME kernel.elf
-    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  target_link_libraries(kernel PRIVATE kernel_flags lib_kernel)
-  exo_link(kernel ${EXO_HAL}/kernel.ld)
+add_executable(kernel ${EXO_KERNEL_SOURCES} ${EXO_HAL_SOURCES})
+set_target_properties(kernel PROPERTIES OUTPUT_NAME kernel.elf
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+target_link_libraries(kernel PRIVATE kernel_flags lib_kernel)
+exo_link(kernel ${EXO_HAL}/kernel.ld)
 
-  # `gdb kernel.elf` works in the top folder as well.
-  add_custom_command(TARGET kernel POST_BUILD
-    COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:kernel>
-      ${CMAKE_SOURCE_DIR}/kernel.elf)
+# `gdb kernel.elf` works in the top folder as well.
+add_custom_command(TARGET kernel POST_BUILD
+  COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:kernel>
+    ${CMAKE_SOURCE_DIR}/kernel.elf)
 
-  # The disassembly with source lines and the symbols by address: `make listing`.
-  add_custom_command(OUTPUT kernel.lst kernel.sym
-    COMMAND ${EXO_OBJDUMP} -d -S $<TARGET_FILE:kernel> > kernel.lst
-    COMMAND ${EXO_NM} -n $<TARGET_FILE:kernel> > kernel.sym
-    DEPENDS kernel VERBATIM)
-  add_custom_target(listing DEPENDS kernel.lst kernel.sym)
-endif()
+# The disassembly with source lines and the symbols by address: `make listing`.
+add_custom_command(OUTPUT kernel.lst kernel.sym
+  COMMAND ${EXO_OBJDUMP} -d -S $<TARGET_FILE:kernel> > kernel.lst
+  COMMAND ${EXO_NM} -n $<TARGET_FILE:kernel> > kernel.sym
+  DEPENDS kernel VERBATIM)
+add_custom_target(listing DEPENDS kernel.lst kernel.sym)

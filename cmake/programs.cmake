@@ -12,11 +12,7 @@ set(EXO_IMAGE_FILES "")  # PATH=FILE of all that is ours in the image, for cmake
 
 # exo_program(NAME FOLDER FLAGS SCRIPT LIBRARIES FILE...): what the three below share.
 function(exo_program name folder flags script libraries)
-  exo_present(sources ${ARGN})
-  if(NOT sources)
-    return()
-  endif()
-  add_executable(${name} ${sources})
+  add_executable(${name} ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/sys)
   target_link_libraries(${name} PRIVATE ${flags} ${libraries})
   exo_link(${name} ${script})

@@ -177,6 +177,11 @@ void sched_forget(struct thread *t)
 
     if (cpu->registers == t)
         cpu->registers = 0;
+    if (cpu->current == t) {
+        sched_charge();
+        cpu->current = 0;
+        cpu->reschedule = true;
+    }
 }
 
 static bool runnable(const struct thread *t)

@@ -54,7 +54,7 @@ void sched_charge(void);
 void sched_timer_changed(void);
 /** A space is going away: loads the kernel's own if it is the loaded one. */
 void sched_unload(struct space *s);
-/** A thread is going away: its FPU state need not be saved any more. */
+/** A thread is going away: nothing of it is looked at any more, though it may be the current one. */
 void sched_forget(struct thread *t);
 void sched_init(void);
 

@@ -23,8 +23,8 @@
 #define NOBODY    UINT32_MAX /* no slot, no group, no session */
 #define INIT_SLOT 0u         /* pid 1 */
 
-#define PID_LAST     32767
-#define PID_REUSE    300 /* where numbers begin again: low ones stay recognisable */
+#define PID_LAST      32767
+#define PID_REUSE     300 /* where numbers begin again: low ones stay recognisable */
 #define ROOT_RESERVE  64u /* slots that only root gets */
 #define SHELL_RESERVE 32u /* and beyond the limit, what the processes that init started get */
 
