@@ -37,7 +37,7 @@ void reclaim_by_force(struct env *env)
 
         pages = space_take(&env->space, &va, missing < budget ? missing : budget);
         if (pages == 0)
-            return; /* only what it cannot lose is left: its image, its stacks are anonymous too */
+            return; /* nothing that may be taken is left */
         record(&t->utcb->reclaim, va, pages);
         budget -= pages;
     }

@@ -458,6 +458,8 @@ uint64_t space_place(struct space *s, uint64_t va)
 
 /* ---- mapping ----------------------------------------------------------------------------------- */
 
+#define PIECE_PAGES 2048u /* present pages in one piece of kernel work */
+
 int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
 {
     int64_t st = split_around(s, start, end);
@@ -465,11 +467,18 @@ int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
     if (st != EXO_OK)
         return st;
     uint32_t i = vma_after(s, start);
-    if (i < s->count && s->vmas[i]->start < end)
-        pages_clear(s, start, end, UINT32_MAX);
-    while (i < s->count && s->vmas[i]->start < end)
+    if (i >= s->count || s->vmas[i]->start >= end)
+        return EXO_OK;
+    uint64_t stop = pages_clear(s, s->vmas[i]->start, end, PIECE_PAGES);
+    while (i < s->count && s->vmas[i]->end <= stop)
         vma_free(s, i);
-    return EXO_OK;
+    if (i < s->count && s->vmas[i]->start < stop) { /* it stopped inside: the front is gone */
+        struct vma *v = s->vmas[i];
+
+        v->index += (stop - v->start) >> EXO_PAGE_SHIFT;
+        v->start = stop;
+    }
+    return stop < end ? EXO_EAGAIN : EXO_OK;
 }
 
 int64_t space_map(struct space *s, const struct map_request *want, bool replace)
@@ -524,9 +533,9 @@ int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t ri
     return EXO_OK;
 }
 
-void space_discard(struct space *s, uint64_t start, uint64_t end)
+int64_t space_discard(struct space *s, uint64_t start, uint64_t end)
 {
-    pages_clear(s, start, end, UINT32_MAX);
+    return pages_clear(s, start, end, PIECE_PAGES) < end ? EXO_EAGAIN : EXO_OK;
 }
 
 /* The first ones; pages beyond that come in at the first touch, as without EAGER. */

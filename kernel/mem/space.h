@@ -82,12 +82,14 @@ struct map_request {
     uint8_t rights, rights_max, flags;
 };
 int64_t space_map(struct space *s, const struct map_request *want, bool replace);
+/** A bounded piece of unmapping a range, as are space_map's (of what it replaces) and space_discard's:
+ *  EXO_EAGAIN if more is left, for the same call again. */
 int64_t space_unmap(struct space *s, uint64_t start, uint64_t end);
 
 /** Changes rights; EXO_ENOENT where nothing is mapped, EXO_ERIGHTS beyond a mapping's authority. */
 int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t rights);
 /** Throws the pages of a range away, keeping the mappings. */
-void space_discard(struct space *s, uint64_t start, uint64_t end);
+int64_t space_discard(struct space *s, uint64_t start, uint64_t end);
 /** Enters the pages that exist now. */
 void space_enter_all(struct space *s, uint64_t start, uint64_t end);
 /** Takes up to `budget` private pages of one anonymous mapping at or after *va: says where the run

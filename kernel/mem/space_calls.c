@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls on address spaces: each checks everything, then changes the space. */
 #include <kernel/env/env.h>
+#include <kernel/env/thread.h>
 #include <kernel/mem/space.h>
 #include <kernel/sys.h>
 
@@ -12,6 +13,16 @@ static int64_t range_check(uint64_t va, uint64_t pages, uint64_t *end)
         return EXO_EINVAL;
     *end = va + (pages << EXO_PAGE_SHIFT);
     return EXO_OK;
+}
+
+/* A call that did a piece of its work is made again, with the same arguments, when the thread next
+ * runs: in between, interrupts and others get their turn. */
+static int64_t in_pieces(int64_t st)
+{
+    if (st != EXO_EAGAIN)
+        return st;
+    hal_context_restart(&thread_current()->context);
+    return SYS_DONE;
 }
 
 /* What a capability's rights allow a mapping made by it to have. */
@@ -68,7 +79,7 @@ int64_t sys_map(exo_cap env, uint64_t va, uint64_t pages, exo_cap source, uint64
     if (source != 0 && (st = source_check(source, index, pages, &want)) != EXO_OK)
         return st;
     if ((st = space_map(&to->space, &want, !(flags & EXO_MAP_KEEP))) != EXO_OK)
-        return st;
+        return in_pieces(st);
     if (flags & EXO_MAP_EAGER)
         space_enter_all(&to->space, want.start, want.end);
     return EXO_OK;
@@ -83,7 +94,7 @@ int64_t sys_unmap(exo_cap env, uint64_t va, uint64_t pages)
     if ((st = env_environment(env_current(), env, EXO_R_CONTROL, &to)) != EXO_OK ||
         (st = range_check(va, pages, &end)) != EXO_OK)
         return st;
-    return space_unmap(&to->space, va, end);
+    return in_pieces(space_unmap(&to->space, va, end));
 }
 
 int64_t sys_protect(exo_cap env, uint64_t va, uint64_t pages, uint32_t rights)
@@ -109,8 +120,7 @@ int64_t sys_discard(exo_cap env, uint64_t va, uint64_t pages)
     if ((st = env_environment(env_current(), env, EXO_R_CONTROL, &to)) != EXO_OK ||
         (st = range_check(va, pages, &end)) != EXO_OK)
         return st;
-    space_discard(&to->space, va, end);
-    return EXO_OK;
+    return in_pieces(space_discard(&to->space, va, end));
 }
 
 /* The capability behind a mapping on the child's side: the copy at the same slot of its table. One

@@ -112,6 +112,11 @@ static inline uint64_t hal_context_arg(const struct hal_context *c, unsigned i)
 {
     return c->argument[i];
 }
+static inline void hal_context_restart(struct hal_context *c)
+{
+    (void)c; /* a test calls again by itself */
+}
+
 static inline void hal_context_result(struct hal_context *c, int64_t value)
 {
     c->result = value;

@@ -148,6 +148,12 @@ static inline uint64_t hal_context_arg(const struct hal_context *c, unsigned i)
     }
 }
 
+/* SYSCALL is two bytes long, and its arguments and number are still in their registers. */
+static inline void hal_context_restart(struct hal_context *c)
+{
+    c->rip -= 2;
+}
+
 static inline void hal_context_result(struct hal_context *c, int64_t value)
 {
     c->rax = (uint64_t)value;
