@@ -14,7 +14,9 @@
 
 #include <exo/types.h>
 
-#define EXO_VIEW_VERSION 1u
+#define EXO_VIEW_VERSION    1u
+#define EXO_VIEW_PRIORITIES 32u
+#define EXO_VIEW_ORDERS     12u
 
 struct exo_view {
     uint32_t version; /* EXO_VIEW_VERSION */
@@ -34,7 +36,13 @@ struct exo_view {
     uint64_t dying;   /* environments whose destruction is not finished */
     uint64_t idle_ns; /* time with nothing to run */
     uint64_t thread_switches;
-    uint64_t reserved[8];
+    /* Tables, exact at every moment. The run queues: how many threads wait for the CPU at each
+     * priority (the running one not counted): what a yield would lead to. Free memory: blocks of
+     * 2^n contiguous frames, and single frames in front of them: what frame_alloc can find. */
+    uint32_t ready[EXO_VIEW_PRIORITIES];
+    uint32_t free_blocks[EXO_VIEW_ORDERS];
+    uint32_t free_singles;
+    uint32_t reserved1;
 };
 static_assert(sizeof(struct exo_view) <= 4096, "ABI: the view is one page");
 

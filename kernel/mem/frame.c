@@ -36,7 +36,6 @@ static unsigned ram_count;
 static pfn_t frame_count;             /* records; the table covers frame 0 .. frame_count-1 */
 static pfn_t free_head[FRAME_ORDERS]; /* PFN_NONE: empty */
 static pfn_t quick_head = PFN_NONE;
-static uint32_t quick_count;
 static uint64_t total;
 
 static void block_link(pfn_t f, unsigned order)
@@ -48,6 +47,7 @@ static void block_link(pfn_t f, unsigned order)
     if (free_head[order] != PFN_NONE)
         frames[free_head[order]].prev = f;
     free_head[order] = f;
+    kernel_view->free_blocks[order]++;
 }
 
 static void block_unlink(pfn_t f)
@@ -60,6 +60,7 @@ static void block_unlink(pfn_t f)
         free_head[r->order] = r->next;
     if (r->next != PFN_NONE)
         frames[r->next].prev = r->prev;
+    kernel_view->free_blocks[r->order]--;
     r->state = FRAME_INNER;
 }
 
@@ -106,7 +107,7 @@ static void quick_drain(void)
         quick_head = frames[f].next;
         block_free(f, 0);
     }
-    quick_count = 0;
+    kernel_view->free_singles = 0;
 }
 
 static pfn_t take_one(void)
@@ -115,7 +116,7 @@ static pfn_t take_one(void)
 
     if (f != PFN_NONE) {
         quick_head = frames[f].next;
-        quick_count--;
+        kernel_view->free_singles--;
     } else if ((f = block_take(0)) == PFN_NONE) {
         return PFN_NONE;
     }
@@ -126,11 +127,11 @@ static pfn_t take_one(void)
 static void give_one(pfn_t f)
 {
     kernel_view->frames_free++;
-    if (quick_count < QUICK_MAX) {
+    if (kernel_view->free_singles < QUICK_MAX) {
         frames[f].state = FRAME_QUICK;
         frames[f].next = quick_head;
         quick_head = f;
-        quick_count++;
+        kernel_view->free_singles++;
     } else {
         block_free(f, 0);
     }

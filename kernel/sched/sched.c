@@ -44,6 +44,7 @@ static void enqueue(struct thread *t, bool front)
         t->run_prev->run_next = t;
     else
         q->head = t;
+    kernel_view->ready[t->priority]++;
     occupied |= 1u << t->priority;
 }
 
@@ -59,6 +60,7 @@ static void dequeue(struct thread *t)
         t->run_prev->run_next = t->run_next;
     else
         q->head = t->run_next;
+    kernel_view->ready[t->priority]--;
     t->queued = 0;
     if (!q->head)
         occupied &= ~(1u << t->priority);

@@ -5,6 +5,9 @@
 #include <kernel/sched/sched.h>
 #include <kernel/trap/view.h>
 
+static_assert(EXO_VIEW_PRIORITIES == PRIORITIES, "ABI: the view of the run queues");
+static_assert(EXO_VIEW_ORDERS == FRAME_ORDERS, "ABI: the view of free memory");
+
 static struct exo_view early;
 struct exo_view *kernel_view = &early;
 

@@ -4,6 +4,7 @@
 #include <hal/host/host.h>
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
+#include <kernel/trap/view.h>
 
 #include "test_framework.h"
 
@@ -126,6 +127,22 @@ int main(void)
     for (unsigned i = 0; i < 30; i++)
         frame_unshare(f + i);
     ASSERT_EQ(a->frames_used, 0);
+    TEST_END();
+
+    TEST_BEGIN("the view's table of free blocks adds up to the free frames");
+    pfn_t some[5];
+    for (unsigned i = 0; i < 5; i++)
+        some[i] = frame_take_run(0, 1 + 7 * i);
+    for (unsigned round = 0; round < 2; round++) {
+        uint64_t sum = kernel_view->free_singles;
+        for (unsigned order = 0; order < EXO_VIEW_ORDERS; order++)
+            sum += (uint64_t)kernel_view->free_blocks[order] << order;
+        ASSERT_EQ(sum, kernel_view->frames_free);
+        for (unsigned i = 0; round == 0 && i < 5; i++) {
+            for (unsigned k = 0; k < 1 + 7 * i; k++)
+                frame_unshare(some[i] + k);
+        }
+    }
     TEST_END();
 
     TEST_BEGIN("runs of no size, and of too much, are refused");
