@@ -168,6 +168,7 @@ exo_posix(
   libos/posix/robust.c
   libos/posix/sigcalls.c
   libos/posix/signal.c
+  libos/posix/signalfd.c
   libos/posix/socket.c
   libos/posix/start.c
   libos/posix/stream.c

@@ -126,6 +126,8 @@ struct signal_note {
 int64_t signal_post(struct process *p, struct thread *t, const struct proc_siginfo *info);
 /** Takes over what proc has left for the process. */
 void signal_collect(struct process *p);
+/** Wakes who sleeps on signal_change. */
+void signal_changed(struct process *p);
 /** Takes one pending signal of `set`; false: there is none. */
 bool signal_take(struct thread *t, uint64_t set, struct proc_siginfo *out);
 /** Serves event bits and takes signals over: whether something is to be delivered to the thread. */

@@ -98,6 +98,8 @@ struct process {
     uint64_t pending;               /* signals for any thread, taken from proc_shared or our own */
     uint64_t ignored;               /* as the actions say; blocked ones are not ignored */
     struct signal_note *queue;      /* what is known about pending ones; real-time: one each */
+    _Atomic uint32_t signal_change; /* a word that moves when one becomes pending ... */
+    bool signal_watched;            /* ... and somebody wants to know: signalfd.c */
     struct sigaction_record actions[65];
     struct descriptor {
         struct file *file;
@@ -207,6 +209,7 @@ enum {
     FILE_TTY,
     FILE_EPOLL,
     FILE_EVENT,
+    FILE_SIGNAL,
     FILE_NULL,
     FILE_ZERO,
     FILE_FULL,

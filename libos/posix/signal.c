@@ -89,6 +89,15 @@ void signal_forget_thread(struct thread *t)
     notes_drop(t->process, t, UINT64_MAX);
 }
 
+void signal_changed(struct process *p)
+{
+    if (p->signal_watched) {
+        p->signal_watched = false;
+        atomic_fetch_add(&p->signal_change, 1);
+        exo_wake(&p->signal_change, UINT32_MAX);
+    }
+}
+
 /* Adds a signal to a set; true if it is pending now. */
 static bool signal_add(struct process *p, struct thread *t, const struct proc_siginfo *info)
 {
@@ -105,6 +114,7 @@ static bool signal_add(struct process *p, struct thread *t, const struct proc_si
         return true;
     *set |= bit;
     note_add(p, t, info);
+    signal_changed(p);
     return true;
 }
 

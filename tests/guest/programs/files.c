@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -559,6 +560,115 @@ static void test_waiting(void)
     end();
 }
 
+static void *read_signal(void *fd)
+{
+    struct signalfd_siginfo info = {0};
+
+    return (void *)(intptr_t)(read(*(int *)fd, &info, sizeof info) == sizeof info ? info.ssi_signo
+                                                                                  : 0);
+}
+
+static pid_t exit_later(int status)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        usleep(50000);
+        _exit(status);
+    }
+    return pid;
+}
+
+static void test_signalfd(void)
+{
+    struct signalfd_siginfo info[4];
+    struct epoll_event e = {EPOLLIN, {.u64 = 0}};
+    struct pollfd p;
+    void *volatile wild = (void *)8;
+    sigset_t set, old, other;
+    union sigval value = {.sival_int = 77};
+    pthread_t t;
+    void *got;
+    pid_t pid;
+    int fd, ep, st;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGWINCH);
+    sigaddset(&set, SIGRTMIN);
+    sigaddset(&set, SIGKILL);
+    sigprocmask(SIG_BLOCK, &set, &old);
+
+    begin("signalfd: what is pending can be read");
+    CHECK((fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) >= 0);
+    CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC && (fcntl(fd, F_GETFL) & O_NONBLOCK));
+    p = (struct pollfd){fd, POLLIN | POLLOUT, 0};
+    CHECK(poll(&p, 1, 0) == 0 && poll(&p, 1, 20) == 0);
+    CHECK(fails(read(fd, info, sizeof info), EAGAIN));
+    CHECK(fails(read(fd, info, sizeof info[0] - 1), EINVAL));
+    CHECK(fails(write(fd, info, sizeof info), EINVAL));
+    CHECK(kill(getpid(), SIGWINCH) == 0 && raise(SIGUSR1) == 0 && raise(SIGUSR1) == 0);
+    CHECK(sigqueue(getpid(), SIGRTMIN, value) == 0);
+    value.sival_int = 78;
+    CHECK(sigqueue(getpid(), SIGRTMIN, value) == 0);
+    CHECK(poll(&p, 1, 0) == 1 && p.revents == POLLIN);
+    CHECK(read(fd, info, sizeof info[0] + 1) == sizeof info[0] && info[0].ssi_signo == SIGUSR1);
+    CHECK(info[0].ssi_pid == (uint32_t)getpid() && info[0].ssi_uid == getuid());
+    CHECK(read(fd, info, sizeof info) == 3 * sizeof info[0] && info[0].ssi_signo == SIGWINCH);
+    CHECK(info[1].ssi_signo == (uint32_t)SIGRTMIN && info[1].ssi_int == 77 &&
+          info[1].ssi_code == SI_QUEUE && info[2].ssi_int == 78 && info[2].ssi_ptr != 0);
+    CHECK(poll(&p, 1, 0) == 0 && sigpending(&other) == 0 && !sigismember(&other, SIGUSR1));
+    CHECK(raise(SIGUSR1) == 0 && fails(read(fd, wild, sizeof info), EFAULT));
+    end();
+
+    begin("signalfd: a wait ends when a blocked signal comes");
+    pid = exit_later(5);
+    CHECK(poll(&p, 1, 5000) == 1 && read(fd, info, sizeof info) == sizeof info[0]);
+    CHECK(info[0].ssi_signo == SIGCHLD && info[0].ssi_pid == (uint32_t)pid);
+    CHECK(info[0].ssi_code == CLD_EXITED && info[0].ssi_status == 5 && wait(&st) == pid);
+    CHECK((ep = epoll_create1(0)) >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) == 0);
+    CHECK(epoll_wait(ep, &e, 1, 0) == 0);
+    pid = exit_later(0);
+    CHECK(epoll_wait(ep, &e, 1, 5000) == 1 && e.events == EPOLLIN);
+    CHECK(read(fd, info, sizeof info) == sizeof info[0] && wait(&st) == pid);
+    CHECK(epoll_wait(ep, &e, 1, 0) == 0);
+    close(ep);
+    CHECK(ioctl(fd, FIONBIO, &(int){0}) == 0);
+    pid = exit_later(0);
+    CHECK(read(fd, info, sizeof info) == sizeof info[0] && wait(&st) == pid);
+    pthread_create(&t, 0, read_signal, &fd); /* the event may come to either thread */
+    pid = exit_later(0);
+    pthread_join(t, &got);
+    CHECK((intptr_t)got == SIGCHLD && wait(&st) == pid);
+    pthread_create(&t, 0, read_signal, &fd);
+    usleep(20000);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    pthread_join(t, &got);
+    CHECK((intptr_t)got == SIGUSR1);
+    end();
+
+    begin("signalfd: its set can be changed, and forked");
+    sigemptyset(&other);
+    sigaddset(&other, SIGUSR2);
+    CHECK(fails(signalfd(0, &other, 0), EINVAL) && fails(signalfd(999, &other, 0), EBADF));
+    CHECK(fails(signalfd(-1, &other, 1), EINVAL));
+    CHECK(raise(SIGUSR1) == 0 && poll(&p, 1, 0) == 1);
+    CHECK(signalfd(fd, &other, 0) == fd && poll(&p, 1, 0) == 0);
+    CHECK(signalfd(fd, &set, 0) == fd && poll(&p, 1, 0) == 1);
+    if (fork() == 0) /* whose own signals it sees */
+        _exit(poll(&p, 1, 0) == 0 && raise(SIGWINCH) == 0 &&
+                      read(fd, info, sizeof info) == sizeof info[0] && info[0].ssi_signo == SIGWINCH
+                  ? 0
+                  : 1);
+    CHECK(wait(&st) > 0 && st == 0);
+    CHECK(read(fd, info, sizeof info) == 2 * sizeof info[0] && info[0].ssi_signo == SIGUSR1 &&
+          info[1].ssi_signo == SIGCHLD);
+    close(fd);
+    sigprocmask(SIG_SETMASK, &old, 0);
+    end();
+}
+
 static void test_locks(void)
 {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
@@ -655,6 +765,7 @@ int main(int argc, char **argv)
     test_pipes();
     test_sockets();
     test_waiting();
+    test_signalfd();
     test_locks();
     test_descriptors();
     printf("1..%d\n", count);
