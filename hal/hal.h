@@ -72,10 +72,10 @@ void hal_idle(void);
 
 /* ---- physical memory --------------------------------------------------------------------------- */
 
-void *hal_frame_ptr(pfn_t frame);               /* inline: kernel pointer to a RAM frame */
-pfn_t hal_frame_of(const void *ptr);            /* inline: its inverse */
-void hal_page_zero(void *page);                 /* inline: as few instructions as the machine can */
-void hal_page_copy(void *to, const void *from); /* inline */
+void *hal_frame_ptr(pfn_t frame);    /* inline: kernel pointer to a RAM frame */
+pfn_t hal_frame_of(const void *ptr); /* inline: its inverse */
+void hal_page_zero(void *page);      /* as few instructions as the machine can */
+void hal_page_copy(void *to, const void *from);
 
 /* ---- address spaces ---------------------------------------------------------------------------- */
 
