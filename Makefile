@@ -46,8 +46,8 @@ bench-linux: setup         ## measure Linux again for the comparison
 image: configure           ## the root file system IMAGE=min (default), busybox or dev
 	@cmake --build $(BUILD) -j $(JOBS) --target image-$(IMAGE)
 
-image-update: setup        ## renew the package list image/$(IMAGE).lock from the mirror
-	@image/build update $(IMAGE)
+image-update: setup        ## renew the package list image/$(IMAGE).$(ARCH).lock from the mirror
+	@image/build --arch $(ARCH) update $(IMAGE)
 
 listing: configure         ## disassembly and symbols beside kernel.elf
 	@cmake --build $(BUILD) --target listing

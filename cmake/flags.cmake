@@ -9,14 +9,11 @@
 #   posix_flags    posix.elf, the LibOS that lives in every POSIX process: vector registers belong
 #                  to the program around it, and it is linked far from everything else
 #
-# The linker is always ld.lld, called directly: no host library can slip into the system.
+# The linker is always ld.lld, called directly: no host library can slip into the system. What
+# depends on the machine is in cmake/machine/ARCH.cmake.
 
-set(EXO_TARGET x86_64-unknown-none-elf)
-set(EXO_HAL hal/x86_64)
-
-# How posix.elf reaches its own data from its high link address: relative to the instruction, so it
-# does not matter how high that is. (-mcmodel=large works too, and costs a load of 64 bits each time.)
-set(EXO_POSIX_CODE_MODEL -fpie -fdirect-access-external-data)
+include(cmake/machine/${EXO_ARCH}.cmake)
+set(EXO_HAL hal/${EXO_ARCH})
 
 set(EXO_WARNINGS
   -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wcast-qual
@@ -26,7 +23,7 @@ set(EXO_WARNINGS
 set(EXO_FREESTANDING
   --target=${EXO_TARGET} -ffreestanding -nostdlibinc -fno-pic -fno-stack-protector
   -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fno-common
-  -mgeneral-regs-only
+  ${EXO_MACHINE_OPTIONS}
   -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 
 # The host's linker command is kept for the unit tests (tests/c17/unit/CMakeLists.txt).
@@ -55,12 +52,12 @@ function(exo_kind name)
 endfunction()
 
 # The kernel is one program to the optimiser in Release: short functions in many files cost nothing.
-exo_kind(kernel_flags -mcmodel=kernel -mno-red-zone -DEXO_KERNEL $<$<CONFIG:Release>:-flto>
+exo_kind(kernel_flags ${EXO_MACHINE_KERNEL_OPTIONS} -DEXO_KERNEL $<$<CONFIG:Release>:-flto>
   $<$<CONFIG:Release>:-fomit-frame-pointer>)
 target_include_directories(kernel_flags INTERFACE ${EXO_KERNEL_INCLUDES})
 exo_kind(native_flags)
 target_include_directories(native_flags INTERFACE ${EXO_LIBOS_INCLUDES})
-exo_kind(posix_flags ${EXO_POSIX_CODE_MODEL})
+exo_kind(posix_flags ${EXO_MACHINE_POSIX_OPTIONS})
 target_include_directories(posix_flags INTERFACE ${EXO_LIBOS_INCLUDES}
   ${CMAKE_SOURCE_DIR}/libos/posix ${CMAKE_SOURCE_DIR}/libos/posix/arch/${EXO_ARCH})
 

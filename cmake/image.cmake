@@ -10,12 +10,12 @@ set(own_files ${EXO_IMAGE_FILES})
 list(TRANSFORM own_files REPLACE "^[^=]*=" "")
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/image/own)
 
-# exo_image(NAME LOCK): the target image-NAME, made from image/NAME.recipe and image/LOCK.lock.
+# exo_image(NAME LOCK): the target image-NAME, made from image/NAME.recipe and image/LOCK.ARCH.lock.
 function(exo_image name lock)
   set(root ${CMAKE_BINARY_DIR}/image/${name}.root)
   set(image ${CMAKE_BINARY_DIR}/image/${name}.cpio)
   add_custom_command(OUTPUT ${root}
-    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build root ${name} ${root}
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build --arch ${EXO_ARCH} root ${name} ${root}
     DEPENDS ${image_inputs} ${image_files} ${CMAKE_SOURCE_DIR}/image/${name}.recipe ${lock}
     COMMENT "Debian part of the image ${name}" VERBATIM)
   add_custom_command(OUTPUT ${image}
@@ -25,8 +25,8 @@ function(exo_image name lock)
   add_custom_target(image-${name} DEPENDS ${image})
 endfunction()
 
-exo_image(min ${CMAKE_SOURCE_DIR}/image/min.lock)
-exo_image(busybox ${CMAKE_SOURCE_DIR}/image/min.lock)
+exo_image(min ${CMAKE_SOURCE_DIR}/image/min.${EXO_ARCH}.lock)
+exo_image(busybox ${CMAKE_SOURCE_DIR}/image/min.${EXO_ARCH}.lock)
 exo_image(dev "")
 
 # `dev` is large and built when asked; the other two belong to every build.

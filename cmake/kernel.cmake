@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# kernel.elf: one line a source. The generic part first, then the architecture's.
+# kernel.elf: one line a source. The architecture's are in cmake/machine/ARCH.cmake.
 
 set(EXO_LIB_SOURCES
   lib/chacha.c
@@ -39,27 +39,6 @@ set(EXO_KERNEL_SOURCES
   kernel/trap/view.c
 )
 
-set(EXO_HAL_SOURCES
-  hal/x86_64/acpi.c
-  hal/x86_64/boot.S
-  hal/x86_64/boot_info.c
-  hal/x86_64/checks.c
-  hal/x86_64/clock.c
-  hal/x86_64/cmos.c
-  hal/x86_64/context.c
-  hal/x86_64/cpu.c
-  hal/x86_64/descriptors.c
-  hal/x86_64/entry.S
-  hal/x86_64/interrupt.c
-  hal/x86_64/page.S
-  hal/x86_64/paging.c
-  hal/x86_64/port.c
-  hal/x86_64/space.c
-  hal/x86_64/start.c
-  hal/x86_64/trap.c
-  hal/x86_64/user_copy.S
-)
-
 exo_archive(lib_kernel kernel_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_native native_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_posix posix_flags ${EXO_LIB_SOURCES})
@@ -69,6 +48,18 @@ set_target_properties(kernel PROPERTIES OUTPUT_NAME kernel.elf
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 target_link_libraries(kernel PRIVATE kernel_flags lib_kernel)
 exo_link(kernel ${EXO_HAL}/kernel.ld)
+include(cmake/libfdt.cmake)
+if(EXO_MACHINE_DEVICE_TREE)
+  target_link_libraries(kernel PRIVATE libfdt)
+endif()
+
+# Where boot loaders want a Linux `Image`: the file begins with its header, and is loaded as it is.
+if(EXO_MACHINE_RAW_IMAGE)
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/kernel.img
+    COMMAND ${EXO_OBJCOPY} -O binary $<TARGET_FILE:kernel> ${CMAKE_BINARY_DIR}/kernel.img
+    DEPENDS kernel VERBATIM)
+  add_custom_target(kernel-image ALL DEPENDS ${CMAKE_BINARY_DIR}/kernel.img)
+endif()
 
 # `gdb kernel.elf` works in the top folder as well.
 add_custom_command(TARGET kernel POST_BUILD

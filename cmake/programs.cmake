@@ -126,6 +126,7 @@ exo_demo(tiny-pair libos/tiny/demo/pair.c)
 exo_demo(tiny-threads libos/tiny/demo/threads.c)
 
 # The POSIX LibOS.
+if(EXISTS ${CMAKE_SOURCE_DIR}/libos/posix/arch/${EXO_ARCH})
 exo_posix(
   libos/posix/arguments.c
   libos/posix/attend.c
@@ -193,3 +194,4 @@ exo_posix(
   libos/posix/arch/${EXO_ARCH}/usercopy.S
   libos/posix/arch/${EXO_ARCH}/vdso.S
 )
+endif()

@@ -70,7 +70,9 @@ struct exo_utcb {
     uint64_t badge;           /* of the last message received */
     struct exo_send send[EXO_MSG_CAPS];
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
-    uint64_t reserved[5];
+    uint64_t reflect_saved[2]; /* two registers of a foreign call, where the machine needs them to
+                                  get to the handler (exo/context.h says which) */
+    uint64_t reserved[3];
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
     struct exo_reclaim reclaim;
     uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -
@@ -82,6 +84,7 @@ static_assert(offsetof(struct exo_utcb, reflect_pc) == 8, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, libos) == 16, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, masked) == 112, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, pending) == 120, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, reflect_saved) == 232, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 
 /*

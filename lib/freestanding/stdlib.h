@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+/* Empty: libfdt asks for this header, and uses nothing of it. */
