@@ -15,6 +15,7 @@
 #ifndef HAL_HAL_H
 #define HAL_HAL_H
 
+#include <exo/boot.h>
 #include <exo/types.h>
 #include <exo/utcb.h>
 #include <stdbool.h>
@@ -36,6 +37,7 @@ struct hal_boot {
     unsigned ram_count;
     struct hal_range archive; /* the boot archive; lies within ram[] and must be kept */
     char command_line[3072];
+    struct exo_console console;
     uint64_t epoch_ns; /* the real-time clock, nanoseconds since 1970 */
 };
 
@@ -178,7 +180,7 @@ extern struct hal_clock hal_clock;
 /** One timer interrupt (kernel_timer) at time `ns` or soon after; EXO_FOREVER: none. */
 void hal_timer(uint64_t ns);
 
-#define HAL_IRQS 24
+/** Device interrupt lines 0 .. HAL_IRQS - 1 (the machine's own number in hal_machine.h). */
 void hal_irq_unmask(unsigned line);
 void hal_irq_mask(unsigned line);
 

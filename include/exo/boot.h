@@ -35,8 +35,25 @@
 #define EXO_ARCHIVE_VA 0x0000100000000000u
 #define EXO_BOOT_VA    0x0000000000200000u
 
+/* The machine's serial console, as its firmware describes it. */
+enum exo_console_kind {
+    EXO_CONSOLE_NONE,
+    EXO_CONSOLE_16550_PORTS, /* base: the first of `bytes` I/O ports */
+    EXO_CONSOLE_16550,       /* base: physical address of the registers */
+    EXO_CONSOLE_PL011,       /* the same */
+};
+
+struct exo_console {
+    uint32_t kind; /* enum exo_console_kind */
+    uint32_t irq;  /* line, as exo_irq_create wants it */
+    uint64_t base;
+    uint32_t bytes; /* of registers */
+    uint32_t shift; /* 16550: register n lies at n << shift */
+};
+
 struct exo_boot {
     uint64_t archive_bytes;
+    struct exo_console console;
     char command_line[3072]; /* NUL-terminated */
 };
 

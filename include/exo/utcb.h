@@ -70,9 +70,9 @@ struct exo_utcb {
     uint64_t badge;           /* of the last message received */
     struct exo_send send[EXO_MSG_CAPS];
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
-    uint64_t reflect_saved[2]; /* two registers of a foreign call, where the machine needs them to
-                                  get to the handler (exo/context.h says which) */
-    uint64_t reserved[3];
+    uint64_t reflect_saved[3]; /* registers of a foreign call, where the machine needs some to get
+                                  to the handler and back (exo/context.h says which) */
+    uint64_t reserved[2];
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
     struct exo_reclaim reclaim;
     uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -

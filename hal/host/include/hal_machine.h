@@ -35,6 +35,7 @@ struct hal_space {
 typedef uint64_t hal_pte_t;
 #define HAL_LEAF_PAGES 512u
 #define HAL_PORTS      65536u
+#define HAL_IRQS       24u
 
 struct hal_cpu;
 extern struct hal_cpu host_cpu;

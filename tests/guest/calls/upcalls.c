@@ -287,6 +287,7 @@ static void resume_checks_its_argument(void)
 {
     EXPECT(exo_resume(2), EXO_EINVAL);
     EXPECT(exo_resume(UINT32_MAX), EXO_EINVAL);
+    EXPECT(exo_reflect_return(), EXO_ENOSYS);
 }
 
 /* A frame of random bytes: the environment may die of it, the machine may not. */
