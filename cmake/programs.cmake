@@ -118,6 +118,8 @@ exo_server(tty
   servers/tty/peers.c
   servers/tty/serial.c
   servers/tty/terminal.c
+  servers/tty/uart_16550.c
+  servers/tty/uart_pl011.c
 )
 
 # The demonstrations of libos/tiny.

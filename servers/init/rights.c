@@ -137,6 +137,14 @@ static bool line_irq(struct rights *r, const struct word *w)
     return word_number(&w[0], 1023, &d.first) && add_device(r, d);
 }
 
+/* Where it is, is the boot record's to say. */
+static bool line_console(struct rights *r, const struct word *w)
+{
+    (void)w;
+    return add_device(r, (struct device){.kind = DEVICE_CONSOLE_REGISTERS}) &&
+           add_device(r, (struct device){.kind = DEVICE_CONSOLE_IRQ});
+}
+
 static bool line_memory(struct rights *r, const struct word *w)
 {
     return word_number(w, 90, &r->memory) && r->memory > 0;
@@ -152,10 +160,10 @@ static const struct {
     unsigned words; /* after the name */
     bool (*take)(struct rights *, const struct word *);
 } lines[] = {
-    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},           {"archive", 0, line_archive},
-    {"options", 0, line_options},   {"call", 1, line_call},         {"mint", 1, line_mint},
-    {"table", 1, line_table},       {"ioport", 2, line_ioport},     {"irq", 1, line_irq},
-    {"memory", 1, line_memory},     {"priority", 1, line_priority},
+    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},       {"archive", 0, line_archive},
+    {"options", 0, line_options},   {"call", 1, line_call},     {"mint", 1, line_mint},
+    {"table", 1, line_table},       {"ioport", 2, line_ioport}, {"irq", 1, line_irq},
+    {"console", 0, line_console},   {"memory", 1, line_memory}, {"priority", 1, line_priority},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

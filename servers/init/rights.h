@@ -9,8 +9,10 @@
  *     table read|write     the process table
  *     archive              the boot archive's pages, readable and writable
  *     options              the kernel's command line (EXO_BOOT_VA)
- *     ioport BASE COUNT    I/O ports           \ device capabilities, from slot
- *     irq LINE             an interrupt line   / EXO_SRV_DEVICE on, in this order
+ *     console              the serial console's registers, and its interrupt line \
+ *     ioport BASE COUNT    I/O ports                                              | from slot
+ *     irq LINE             an interrupt line                                      / EXO_SRV_DEVICE
+ *                          on, in this order (console: two slots)
  *     memory PERCENT       its account: this part of the machine's free frames
  *     priority N           of its first thread, 1 to 23
  *
@@ -26,7 +28,7 @@
 enum server { SERVER_PROC, SERVER_FS, SERVER_TTY, SERVERS };
 extern const char *const server_names[SERVERS];
 
-enum device_kind { DEVICE_IOPORT, DEVICE_IRQ };
+enum device_kind { DEVICE_IOPORT, DEVICE_IRQ, DEVICE_CONSOLE_REGISTERS, DEVICE_CONSOLE_IRQ };
 struct device {
     enum device_kind kind;
     uint32_t first, count; /* ports; an irq's line is `first` */

@@ -86,14 +86,32 @@ static void give(const struct service *s, exo_cap want, exo_cap cap, uint32_t ri
                           exo_error_text(result));
 }
 
+static exo_cap console_registers(const struct exo_console *c)
+{
+    if (c->kind == EXO_CONSOLE_16550_PORTS)
+        return need(exo_ioport_create(EXO_CAP_PLATFORM, (uint32_t)c->base, c->bytes), "console");
+    uint64_t start = c->base & ~(uint64_t)(EXO_PAGE_SIZE - 1);
+    uint64_t pages = (c->base + c->bytes - start + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+    return need(exo_device_frame(EXO_CAP_PLATFORM, start, pages), "console");
+}
+
 static void give_device(const struct service *s, const struct device *d, uint32_t slot)
 {
-    exo_cap cap;
+    const struct exo_console *console = &((const struct exo_boot *)EXO_BOOT_VA)->console;
+    exo_cap cap = 0;
 
-    if (d->kind == DEVICE_IOPORT)
+    switch (d->kind) {
+    case DEVICE_IOPORT:
         cap = need(exo_ioport_create(EXO_CAP_PLATFORM, d->first, d->count), "I/O ports");
-    else
+        break;
+    case DEVICE_IRQ:
         cap = need(exo_irq_create(EXO_CAP_PLATFORM, d->first), "interrupt line");
+        break;
+    case DEVICE_CONSOLE_REGISTERS: cap = console_registers(console); break;
+    case DEVICE_CONSOLE_IRQ:
+        cap = need(exo_irq_create(EXO_CAP_PLATFORM, console->irq), "console's interrupt line");
+        break;
+    }
     give(s, EXO_WELL_KNOWN(slot), cap, EXO_R_READ | EXO_R_WRITE | EXO_R_CONTROL, 0);
 }
 

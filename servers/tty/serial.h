@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The serial line of the console: a 16550 (PC16550D data sheet, National Semiconductor 1995). */
+/* The serial line of the console, whatever chip (uart.h) drives it. */
 #ifndef TTY_SERIAL_H
 #define TTY_SERIAL_H
 

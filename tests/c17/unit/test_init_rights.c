@@ -54,6 +54,14 @@ static void grants(void)
     ASSERT_EQ(r.devices[1].count, 8);
     TEST_END();
 
+    TEST_BEGIN("the console is two capabilities");
+    ASSERT_EQ(parse("console\nirq 9\n"), 0);
+    ASSERT_EQ(r.device_count, 3);
+    ASSERT_EQ(r.devices[0].kind, DEVICE_CONSOLE_REGISTERS);
+    ASSERT_EQ(r.devices[1].kind, DEVICE_CONSOLE_IRQ);
+    ASSERT_EQ(r.devices[2].first, 9);
+    TEST_END();
+
     TEST_BEGIN("comments, spaces and empty lines mean nothing");
     ASSERT_EQ(parse("# all\n\n  \t\n  log\t# to the kernel's log\r\n#endpoint\nendpoint#"), 0);
     ASSERT_TRUE(r.log && r.endpoint);
