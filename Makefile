@@ -41,7 +41,7 @@ bench: all                 ## exobench under --icount, compared with Linux
 	@bench/run --build $(BUILD)
 
 bench-linux: setup         ## measure Linux again for the comparison
-	@bench/run --linux
+	@bench/run --build $(BUILD) --linux
 
 image: configure           ## the root file system IMAGE=min (default), busybox or dev
 	@cmake --build $(BUILD) -j $(JOBS) --target image-$(IMAGE)

@@ -45,6 +45,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counter.h"
+
 #define KIB              1024
 #define POLL_FDS         64
 #define FAULT_PAGES      256
@@ -170,33 +172,6 @@ static void run_stop(struct run *run)
 {
     run->elapsed_ns += now_ns() - run->started_ns;
     add_counters(run->counted, 1);
-}
-
-/* The machine's own counter, which runs from reset, and its rate in Hz (0: not known). */
-static uint64_t machine_counter(uint64_t *hertz)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    uint32_t low, high;
-
-    *hertz = 0; /* under QEMU's -icount the counter is the virtual clock in nanoseconds */
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return ((uint64_t)high << 32) | low;
-#elif defined(__aarch64__)
-    uint64_t value;
-
-    __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(*hertz));
-    __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value)::"memory");
-    return value;
-#elif defined(__riscv)
-    uint64_t value;
-
-    *hertz = 10000000; /* the timebase of QEMU's virt machine */
-    __asm__ volatile("rdtime %0" : "=r"(value));
-    return value;
-#else
-    *hertz = 1000000000;
-    return now_ns();
-#endif
 }
 
 /* ---- children -------------------------------------------------------------------------------- */

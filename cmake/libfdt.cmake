@@ -19,4 +19,6 @@ add_library(libfdt STATIC ${home}/libfdt/fdt.c ${home}/libfdt/fdt_ro.c
   ${home}/libfdt/fdt_addresses.c ${home}/libfdt/fdt_check.c)
 target_compile_options(libfdt PRIVATE ${EXO_FREESTANDING} ${EXO_MACHINE_KERNEL_OPTIONS} -w)
 target_include_directories(libfdt PRIVATE ${EXO_INCLUDES})
+# Its headers ask for two of the C library; lib/libfdt/ has what it needs of them.
+target_include_directories(libfdt PUBLIC ${CMAKE_SOURCE_DIR}/lib/libfdt)
 target_include_directories(libfdt SYSTEM PUBLIC ${home}/libfdt)

@@ -5,9 +5,15 @@
 #   guest/NAME   a function of tests/guest/test_*.py, as listed in tests/guest/list (label guest)
 #   guest/calls-NAME  tests/guest/calls/NAME.c, in place of init (label guest)
 #   check/NAME   a rule about the source tree (label check)
-# The label "long" keeps a test out of `make test`.
+# The label "long" keeps a test out of `make test`. In a build for another architecture than x86_64 the
+# names begin with ARCH/, and what does not depend on the architecture is left out.
 
-add_subdirectory(tests/c17/unit)
+if(EXO_ARCH STREQUAL "x86_64")
+  set(EXO_TEST_PREFIX "")
+  add_subdirectory(tests/c17/unit)
+else()
+  set(EXO_TEST_PREFIX ${EXO_ARCH}/)
+endif()
 add_subdirectory(tests/guest)
 add_subdirectory(tests/guest/calls)
 
@@ -17,6 +23,7 @@ function(exo_check name)
   set_tests_properties(check/${name} PROPERTIES LABELS check TIMEOUT 120 SKIP_RETURN_CODE 77)
 endfunction()
 
+if(EXO_ARCH STREQUAL "x86_64")
 exo_check(layers ${CMAKE_SOURCE_DIR}/tools/check-layers)
 exo_check(format ${CMAKE_SOURCE_DIR}/tools/check-format)
 exo_check(spdx ${CMAKE_SOURCE_DIR}/tools/check-spdx)
@@ -27,6 +34,7 @@ exo_check(guides ${CMAKE_SOURCE_DIR}/tools/check-guides)
 set_tests_properties(check/guides PROPERTIES TIMEOUT 600 PROCESSORS 2)
 exo_check(guest-list ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --check-list)
 exo_check(image-twice ${CMAKE_SOURCE_DIR}/tools/check-image ${CMAKE_BINARY_DIR})
+endif()
 
 # Guest tests: lines of NAME SECONDS [word]..., with "#" before what is not run.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tests/guest/list)
@@ -38,16 +46,16 @@ foreach(line IN LISTS lines)
   if("long" IN_LIST words)
     list(APPEND labels long)
   endif()
-  add_test(NAME guest/${name}
+  add_test(NAME ${EXO_TEST_PREFIX}guest/${name}
     COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --build ${CMAKE_BINARY_DIR} ${name})
-  set_tests_properties(guest/${name} PROPERTIES LABELS "${labels}" TIMEOUT ${seconds})
+  set_tests_properties(${EXO_TEST_PREFIX}guest/${name} PROPERTIES LABELS "${labels}" TIMEOUT ${seconds})
   if("alone" IN_LIST words)
-    set_tests_properties(guest/${name} PROPERTIES RUN_SERIAL TRUE)
+    set_tests_properties(${EXO_TEST_PREFIX}guest/${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
 endforeach()
 
-# The figures of bench/targets.tsv, and the native ones. Counted in instructions, so the same on any
+# The figures of bench/targets.ARCH.tsv, and the native ones. Counted in instructions, so the same on any
 # host.
-add_test(NAME bench/targets
+add_test(NAME ${EXO_TEST_PREFIX}bench/targets
   COMMAND ${CMAKE_SOURCE_DIR}/bench/run --build ${CMAKE_BINARY_DIR} --check)
-set_tests_properties(bench/targets PROPERTIES LABELS bench TIMEOUT 900)
+set_tests_properties(${EXO_TEST_PREFIX}bench/targets PROPERTIES LABELS bench TIMEOUT 900)

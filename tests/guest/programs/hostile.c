@@ -22,9 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "privileged.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const uintptr_t kernel_address = (uintptr_t)0xffffffff80100000;
 static sigjmp_buf back;
 
 static const uintptr_t wild[] = {
@@ -35,7 +36,7 @@ static const uintptr_t wild[] = {
     (uintptr_t)0x0000800000000000,
     (uintptr_t)0xdeadbeefdeadbeef,
     (uintptr_t)0xffff800000000000,
-    (uintptr_t)0xffffffff80000000,
+    kernel_address,
     (uintptr_t)-4096,
     (uintptr_t)-1,
 };
@@ -106,32 +107,8 @@ static void jump_back(int signal_number)
     siglongjmp(back, signal_number);
 }
 
-#define PRIVILEGED(name, text, ...)             \
-    static void name(void)                      \
-    {                                           \
-        __asm__ volatile(text : : __VA_ARGS__); \
-    }
-PRIVILEGED(do_hlt, "hlt", "a"(0))
-PRIVILEGED(do_cli, "cli", "a"(0))
-PRIVILEGED(do_in, "inb %%dx, %%al", "d"(0x3f8))
-PRIVILEGED(do_out, "outb %%al, %%dx", "a"(0), "d"(0xf4))
-PRIVILEGED(do_cr3, "mov %0, %%cr3", "r"(0ul))
-PRIVILEGED(do_cr0, "mov %0, %%cr0", "r"(0ul))
-PRIVILEGED(do_wrmsr, "wrmsr", "a"(0), "c"(0xc0000082), "d"(0))
-PRIVILEGED(do_rdmsr, "rdmsr", "c"(0xc0000082))
-PRIVILEGED(do_lidt, "lidt %0", "m"(wild))
-PRIVILEGED(do_ltr, "ltr %%ax", "a"(0x28))
-PRIVILEGED(do_invlpg, "invlpg %0", "m"(wild))
-PRIVILEGED(do_swapgs, "swapgs", "a"(0))
-PRIVILEGED(do_sysret, "sysretq", "c"(0), "r"(0))
-PRIVILEGED(do_iret, "pushq $0\n pushq $0\n pushq $2\n pushq $8\n pushq $0\n iretq", "a"(0))
-PRIVILEGED(do_int, "int $0x20", "a"(0))
-
 static int privileged(void)
 {
-    static void (*const ways[])(void) = {do_hlt,    do_cli,    do_in,     do_out,  do_cr3,
-                                         do_cr0,    do_wrmsr,  do_rdmsr,  do_lidt, do_ltr,
-                                         do_invlpg, do_swapgs, do_sysret, do_iret, do_int};
     struct sigaction action = {.sa_handler = jump_back, .sa_flags = SA_NODEFER | SA_ONSTACK};
     static char other_stack[64 * 1024];
     stack_t place = {.ss_sp = other_stack, .ss_size = sizeof other_stack};
@@ -140,9 +117,9 @@ static int privileged(void)
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGILL, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
-    for (size_t i = 0; i < COUNT(ways); i++) {
+    for (size_t i = 0; i < COUNT(privileged_ways); i++) {
         if (sigsetjmp(back, 1) == 0) {
-            ways[i]();
+            privileged_ways[i]();
             printf("privileged instruction %zu was carried out\n", i);
             return 1;
         }
