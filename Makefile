@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 #
 # The short commands. The build itself is CMake's (CMakeLists.txt); this file sets the machine up,
-# configures build/x86_64 and passes the wish on.
+# configures build/ARCH and passes the wish on (ARCH=x86_64, riscv64 or aarch64).
+
+# What is tested when nobody names an ARCH (or a BUILD).
+ARCHES := x86_64
+TESTED := $(or $(ARCH),$(if $(BUILD),x86_64,$(ARCHES)))
 
 ARCH  ?= x86_64
 BUILD ?= build/$(ARCH)
 IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
-.PHONY: all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
+.PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
         image-update listing format check doc clean help
 
 all: configure             ## build everything (the default)
@@ -26,16 +30,26 @@ qemu: all                  ## boot to the shell; Ctrl-A X leaves
 qemu-gdb: all              ## the same, stopped and waiting for gdb on port 1234
 	@cmake --build $(BUILD) --target qemu-gdb
 
-test: all                  ## what a commit must pass; T=PATTERN picks tests by name
+test: tested               ## what a commit must pass; T=PATTERN picks tests, ARCH=... one machine
 	@tools/posix-calls
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) -LE long \
+	@ctest --test-dir $(SUITE) --output-on-failure --no-tests=error -j $(JOBS) -LE long \
 	    $(if $(T),-R '$(T)')
 
-test-list: configure       ## the names of all tests
-	@ctest --test-dir $(BUILD) -N
+test-list: tested          ## the names of all tests
+	@ctest --test-dir $(SUITE) -N
 
-test-long: all             ## the long campaigns as well
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)')
+test-long: tested          ## the long campaigns as well
+	@ctest --test-dir $(SUITE) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)')
+
+# One ctest for the builds of all machines: a folder whose test file names theirs.
+SUITE := $(if $(filter 1,$(words $(TESTED))),$(BUILD),build/all)
+tested:
+	@for arch in $(TESTED); do \
+	    $(MAKE) --no-print-directory ARCH=$$arch $(if $(filter 1,$(words $(TESTED))),BUILD=$(BUILD)) all \
+	    || exit 1; done
+	@mkdir -p $(SUITE)
+	@if [ ! -e $(SUITE)/Makefile ]; then \
+	    for arch in $(TESTED); do echo "subdirs(../$$arch)"; done > $(SUITE)/CTestTestfile.cmake; fi
 
 bench: all                 ## exobench under --icount, compared with Linux
 	@bench/run --build $(BUILD)

@@ -19,10 +19,11 @@ add_subdirectory(tests/guest/calls)
 
 # exo_check(NAME COMMAND...)
 function(exo_check name)
-  add_test(NAME check/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(check/${name} PROPERTIES LABELS check TIMEOUT 120 SKIP_RETURN_CODE 77)
+  add_test(NAME ${EXO_TEST_PREFIX}check/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${EXO_TEST_PREFIX}check/${name} PROPERTIES LABELS check TIMEOUT 120 SKIP_RETURN_CODE 77)
 endfunction()
 
+exo_check(hal ${CMAKE_SOURCE_DIR}/tools/check-hal --build ${CMAKE_BINARY_DIR})
 if(EXO_ARCH STREQUAL "x86_64")
 exo_check(layers ${CMAKE_SOURCE_DIR}/tools/check-layers)
 exo_check(format ${CMAKE_SOURCE_DIR}/tools/check-format)
