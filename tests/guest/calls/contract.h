@@ -23,6 +23,7 @@
 
 #include <cap.h>
 #include <exo.h>
+#include <machine.h>
 #include <stdbool.h>
 
 struct test {
@@ -81,10 +82,8 @@ exo_cap without(exo_cap cap, uint32_t right);
 /** Deletes a capability of the caller, which must be there. */
 void drop(exo_cap cap);
 
-/* An address that no test maps, one of the kernel's, and one that is not canonical. */
-#define UNMAPPED     ((void *)0x0000666600000000u)
-#define KERNEL_VA    ((void *)0xffff800000001000u)
-#define NONCANONICAL ((void *)0x0000800000000000u)
+/* An address that no test maps; KERNEL_VA and NONCANONICAL are the machine's. */
+#define UNMAPPED ((void *)0x0000666600000000u)
 
 /** Calls with `P` for a pointer that the kernel must not follow. */
 #define EFAULTS(call)                   \

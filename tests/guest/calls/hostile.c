@@ -129,10 +129,10 @@ static int64_t wild_pointers(uint64_t unused)
                                     0x666600000000,
                                     0x00007fffffffefff,
                                     0x00007ffffffffffc,
-                                    0x0000800000000000,
-                                    0xffff800000000000,
-                                    0xffff800000001000,
-                                    0xffffffff80100000,
+                                    (uintptr_t)NONCANONICAL,
+                                    (uintptr_t)KERNEL_VA - 0x1000,
+                                    (uintptr_t)KERNEL_VA,
+                                    (uintptr_t)KERNEL_IMAGE,
                                     0xfffffffffffffff8,
                                     0xffffffffffffffff};
     uint64_t a[6];
@@ -141,9 +141,9 @@ static int64_t wild_pointers(uint64_t unused)
     for (uint64_t number = 0; number < EXO_NR_LIMIT; number++) {
         uint64_t nr = EXO_NR_BASE + number;
         if (nr == EXO_NR_thread_exit || nr == EXO_NR_env_destroy || nr == EXO_NR_thread_suspend ||
-            nr == EXO_NR_env_suspend || nr == EXO_NR_resume || nr == EXO_NR_map ||
-            nr == EXO_NR_env_reclaim || nr == EXO_NR_unmap || nr == EXO_NR_protect ||
-            nr == EXO_NR_discard)
+            nr == EXO_NR_env_suspend || nr == EXO_NR_resume || nr == EXO_NR_reflect_return ||
+            nr == EXO_NR_map || nr == EXO_NR_env_reclaim || nr == EXO_NR_unmap ||
+            nr == EXO_NR_protect || nr == EXO_NR_discard)
             continue; /* the last five may take our own program away */
         for (unsigned place = 0; place < 6; place++) {
             for (unsigned i = 0; i < COUNT(wild); i++) {
@@ -189,9 +189,9 @@ static void foreign_memory_cannot_be_touched(void)
 {
     static const uint64_t places[] = {0,
                                       0x666600000000,
-                                      (uint64_t)0xffff800000001000u,
-                                      (uint64_t)0xffffffff80100000u,
-                                      0x0000800000000000u,
+                                      (uint64_t)KERNEL_VA,
+                                      (uint64_t)KERNEL_IMAGE,
+                                      (uint64_t)NONCANONICAL,
                                       EXO_VIEW_VA + PAGE};
 
     for (unsigned i = 0; i < 2 * COUNT(places); i++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* thread_create, thread_resume, thread_suspend, thread_exit, thread_tls, cpu_time. */
 #include "contract.h"
+#include "threads.h"
 
 static void count(uint64_t index)
 {
@@ -89,8 +90,8 @@ static void exit_clears_a_word_and_wakes_its_waiter(void)
     EXPECT(SHARED->word[5], 0);
     EXPECT(exo_thread_resume(thread), EXO_EDEAD);
     thread_end(0, thread);
-    static const uintptr_t wild[] = {1, 0x666600000000, (uintptr_t)0xffff800000001000,
-                                     ~(uintptr_t)3, 0x400000};
+    static const uintptr_t wild[] = {1, 0x666600000000, (uintptr_t)KERNEL_VA, ~(uintptr_t)3,
+                                     0x400000};
     for (unsigned i = 0; i < COUNT(wild); i++) {
         thread = thread_go(0, wild_exit, wild[i]);
         UNTIL(exo_thread_resume(thread) == EXO_EDEAD);
@@ -141,49 +142,6 @@ static void thread_calls_check_their_arguments(void)
     OK(exo_env_destroy(c.env, 0));
     EXPECT(exo_thread_create(c.env, &good), EXO_EDEAD);
     child_drop(&c);
-}
-
-static uint64_t tls_word(void)
-{
-    uint64_t value;
-
-    __asm__ volatile("mov %%fs:0, %0" : "=r"(value));
-    return value;
-}
-
-static uint64_t words[3] = {111, 222, 333};
-
-static void use_tls(uint64_t unused)
-{
-    (void)unused;
-    for (unsigned i = 0; i < 50; i++) {
-        SHARED->value[3] += tls_word();
-        exo_yield(0);
-    }
-    exo_thread_tls((uintptr_t)&words[2]);
-    exo_yield(0);
-    SHARED->value[4] = tls_word();
-}
-
-static void thread_pointer_is_each_threads_own(void)
-{
-    struct exo_thread_args args;
-
-    SHARED->value[3] = 0;
-    EXPECT(exo_thread_tls((uintptr_t)&words[0]), EXO_OK);
-    EXPECT(tls_word(), 111);
-    thread_plan(0, use_tls, 0, &args);
-    args.tls = (uintptr_t)&words[1];
-    args.priority = 24;
-    exo_cap thread = OK(exo_thread_create(0, &args));
-    OK(exo_thread_resume(thread));
-    for (unsigned i = 0; i < 20; i++) {
-        exo_yield(0);
-        EXPECT(tls_word(), 111);
-    }
-    thread_join(0, thread);
-    EXPECT(SHARED->value[3], 50 * 222);
-    EXPECT(SHARED->value[4], 333);
 }
 
 static void cpu_time_counts_what_ran(void)

@@ -1,37 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* Upcalls and resume: faults, events, exceptions, masking, and frames full of nonsense. x86_64's
- * registers appear here and nowhere else. */
-#include "contract.h"
+/* Upcalls and resume: faults, events, exceptions, masking, and frames full of nonsense. */
+#include "upcalls.h"
 
 #include <lib/string.h>
 
-/* The handlers: a stack of their own, then the function below. */
-extern char upcall_entry[], nested_entry[], foreign_entry[];
-__asm__(".pushsection .text\n"
-        "upcall_entry:\n"
-        "    lea handler_stack+16384(%rip), %rsp\n"
-        "    call on_upcall\n"
-        "    ud2\n"
-        "nested_entry:\n"
-        "    lea handler_stack+8192(%rip), %rsp\n"
-        "    call on_nested\n"
-        "    ud2\n"
-        "foreign_entry:\n"
-        "    mov $0x1234, %eax\n"
-        "    movl $0, %gs:112\n" /* masked */
-        "    jmp *%gs:8\n"       /* reflect_pc */
-        ".popsection\n");
-extern char handler_stack[16384];
 char handler_stack[16384] __attribute__((aligned(16)));
-void on_upcall(uint64_t kind);
-void on_nested(uint64_t kind);
 
 static struct exo_upcall_frame seen[2];
 static volatile unsigned upcalls, nested;
 static _Atomic uint32_t events;
-static volatile uint64_t skip;                     /* bytes to go on behind */
-static void (*while_masked)(void);                 /* what the upcall handler does */
-static void (*change)(struct exo_upcall_frame *f); /* before it resumes */
+volatile uint64_t skip;
+static void (*while_masked)(void);          /* what the upcall handler does */
+void (*change)(struct exo_upcall_frame *f); /* before it resumes */
 
 void on_upcall(uint64_t kind)
 {
@@ -44,7 +24,7 @@ void on_upcall(uint64_t kind)
     events |= __atomic_exchange_n((uint32_t *)&u->pending, 0, __ATOMIC_ACQUIRE);
     if (while_masked)
         while_masked();
-    u->frame[0].context.rip += kind == EXO_UP_EVENT ? 0 : skip;
+    EXO_CONTEXT_PC(&u->frame[0].context) += kind == EXO_UP_EVENT ? 0 : skip;
     if (change)
         change(&u->frame[0]);
     exo_resume(0);
@@ -57,7 +37,7 @@ void on_nested(uint64_t kind)
     (void)kind;
     nested++;
     seen[1] = u->frame[1];
-    u->frame[1].context.rip += skip;
+    EXO_CONTEXT_PC(&u->frame[1].context) += skip;
     exo_resume(1);
 }
 
@@ -89,13 +69,6 @@ static void with_handlers(void (*what)(void))
     exo_cap thread = OK(exo_thread_create(0, &args));
     OK(exo_thread_resume(thread));
     thread_join(0, thread);
-}
-
-/* movl $1, (%rax): six bytes. */
-static void store(uint64_t va)
-{
-    skip = 6;
-    __asm__ volatile("movl $1, (%0)" : : "a"(va) : "memory");
 }
 
 static void fault_twice(void)
@@ -131,34 +104,12 @@ static void absent_pages_say_so(void)
     drop(region);
 }
 
-static void exceptions(void)
-{
-    skip = 2;
-    __asm__ volatile("ud2");
-    skip = 1;
-    __asm__ volatile("hlt");
-    skip = 1;
-    __asm__ volatile("cli");
-    skip = 2;
-    __asm__ volatile(
-        "mov $7, %%eax; mov %%eax, %%ecx; xor %%edx, %%edx; xor %%ebx, %%ebx; div %%ebx"
-        :
-        :
-        : "eax", "ebx", "ecx", "edx");
-    skip = 2;
-    __asm__ volatile("rdmsr" : : "c"(0xc0000082) : "eax", "edx");
-    skip = 3;
-    __asm__ volatile("mov %%cr3, %%rax" : : : "rax");
-    skip = 0;
-    __asm__ volatile("int3");
-}
-
 static void exceptions_are_told(void)
 {
     with_handlers(exceptions);
-    EXPECT(upcalls, 7);
+    EXPECT(upcalls, exceptions_made);
     EXPECT(seen[0].kind, EXO_UP_EXCEPTION);
-    EXPECT(seen[0].code, 3);
+    EXPECT(seen[0].code, exceptions_last);
 }
 
 static void take_events(void)
@@ -220,14 +171,6 @@ static void faults_in_the_handler_are_nested(void)
     EXPECT(seen[0].address, (uintptr_t)UNMAPPED + 16);
 }
 
-static int64_t foreign_call(uint64_t number)
-{
-    int64_t result;
-
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number) : "rcx", "r11", "memory");
-    return result;
-}
-
 static void foreign(void)
 {
     SHARED->value[0] = (uint64_t)foreign_call(39);
@@ -247,47 +190,24 @@ static void foreign_calls_are_reflected(void)
     EXPECT(upcalls, 0);
 }
 
+static void foreign_calls_come_back(void)
+{
+    with_handlers(reflect_and_return);
+    reflect_return_was_right();
+}
+
 /* ---- resume ------------------------------------------------------------------------------------ */
-
-static void set_registers(struct exo_upcall_frame *f)
-{
-    f->context.rbx = 0xb0b;
-    f->context.r15 = 0xf15;
-    f->context.rflags = UINT64_MAX & ~(uint64_t)0x100; /* IOPL, VM, NT, and all; no single step */
-}
-
-static void see_registers(void)
-{
-    uint64_t rbx, r15, flags;
-
-    change = set_registers;
-    skip = 6;
-    __asm__ volatile(
-        "movl $1, (%3)\n\tmov %%rbx, %0\n\tmov %%r15, %1\n\tpushfq\n\tpop %2\n\tcld\n\t"
-        "pushq $0x202\n\tpopfq"
-        : "=&c"(rbx), "=&d"(r15), "=&S"(flags)
-        : "a"(UNMAPPED)
-        : "rbx", "r15", "memory");
-    SHARED->value[0] = rbx;
-    SHARED->value[1] = r15;
-    SHARED->value[2] = flags;
-}
 
 static void resume_sets_registers_but_no_privileges(void)
 {
     with_handlers(see_registers);
-    EXPECT(SHARED->value[0], 0xb0b);
-    EXPECT(SHARED->value[1], 0xf15);
-    EXPECT(SHARED->value[2] & 0x3000, 0);    /* IOPL */
-    EXPECT(SHARED->value[2] & 0x200, 0x200); /* IF */
-    EXPECT(SHARED->value[2] & 0x20000, 0);   /* VM */
+    registers_were_checked();
 }
 
 static void resume_checks_its_argument(void)
 {
     EXPECT(exo_resume(2), EXO_EINVAL);
     EXPECT(exo_resume(UINT32_MAX), EXO_EINVAL);
-    EXPECT(exo_reflect_return(), EXO_ENOSYS);
 }
 
 /* A frame of random bytes: the environment may die of it, the machine may not. */
@@ -300,12 +220,7 @@ static int64_t resume_nonsense(uint64_t seed)
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         words[i] = seed >> (i % 5 * 9);
     }
-    if (seed & 64)
-        u->frame[0].context.rip = (uint64_t)KERNEL_VA;
-    if (seed & 128)
-        u->frame[0].context.rip = EXO_USER_TOP - 1;
-    if (seed & 256)
-        u->frame[0].context.rsp = (uint64_t)NONCANONICAL;
+    frame_spoil(&u->frame[0], seed);
     exo_resume(0);
     return 1;
 }
@@ -356,6 +271,7 @@ int main(void)
         T(masked_events_wait),
         T(faults_in_the_handler_are_nested),
         T(foreign_calls_are_reflected),
+        T(foreign_calls_come_back),
         T(resume_sets_registers_but_no_privileges),
         T(resume_checks_its_argument),
         T(resuming_nonsense_ends_only_oneself),
