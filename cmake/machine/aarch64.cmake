@@ -11,4 +11,19 @@ set(EXO_MACHINE_DEVICE_TREE ON)
 set(EXO_MACHINE_RAW_IMAGE ON)
 
 set(EXO_HAL_SOURCES
+  hal/aarch64/boot.S
+  hal/aarch64/boot_info.c
+  hal/aarch64/checks.c
+  hal/aarch64/clock.c
+  hal/aarch64/context.c
+  hal/aarch64/cpu.c
+  hal/aarch64/entry.S
+  hal/aarch64/interrupt.c
+  hal/aarch64/log.c
+  hal/aarch64/page.S
+  hal/aarch64/paging.c
+  hal/aarch64/space.c
+  hal/aarch64/start.c
+  hal/aarch64/trap.c
+  hal/aarch64/user_copy.S
 )

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hal_start: the boot CPU from the state that boot.S left to the one that hal.h promises. The order
+ * is forced: traps first; the device tree while the early tables still map it; the log as soon as it
+ * is known where to; device registers only after paging_start has mapped them.
+ */
+#include "machine.h"
+
+static struct hal_boot boot;
+struct machine_cpu machine_cpus[CPUS];
+
+/* The real-time clock (PL031, DDI 0224, 3.3.1): a word of seconds since 1970. */
+static uint64_t rtc_epoch_ns(void)
+{
+    return machine_info.rtc.va ? read32(machine_info.rtc.va) * (uint64_t)1000000000 : 0;
+}
+
+const struct hal_boot *hal_start(void)
+{
+    struct machine_cpu *cpu = &machine_cpus[0];
+
+    hal_clock.base = hal_ticks(); /* time 0 */
+    cpu->cpu.kernel_stack = (uint64_t)kernel_stack_top;
+    cpu->cpu.scratch[0] = (uint64_t)fatal_stack_top;
+    SYSREG_WRITE(tpidr_el1, cpu);
+    cpu->mpidr = SYSREG_READ(mpidr_el1) & 0xff00ffffff;
+    cpu_start();
+    boot_info_read(&boot);
+    paging_start(&boot);
+    interrupt_start();
+    clock_start();
+    boot.epoch_ns = rtc_epoch_ns();
+    return &boot;
+}
