@@ -35,6 +35,10 @@ struct hal_range {
 struct hal_boot {
     struct hal_range ram[HAL_RANGES]; /* usable RAM, page aligned, the kernel's image taken out */
     unsigned ram_count;
+    struct hal_range
+        kept[HAL_RANGES]; /* RAM that is not usable, or may be none: the image, its page
+                                          tables, what the firmware keeps; never given to anybody */
+    unsigned kept_count;
     struct hal_range archive; /* the boot archive; lies within ram[] and must be kept */
     char command_line[3072];
     struct exo_console console;

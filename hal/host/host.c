@@ -33,6 +33,8 @@ void host_start(unsigned mib)
     boot.ram[0] =
         (struct hal_range){(uint64_t)HOST_RAM_FIRST << 12, (uint64_t)host_ram_frames << 12};
     boot.ram_count = 1;
+    boot.kept[0] = (struct hal_range){0, boot.ram[0].base};
+    boot.kept_count = 1;
     boot.archive = (struct hal_range){boot.ram[0].base + 0x10000, 0};
     frame_init(&boot);
     object_init();

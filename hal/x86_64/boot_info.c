@@ -74,6 +74,8 @@ void boot_info_read(struct hal_boot *boot)
         const struct pvh_module *module = early_ptr(start->module_list_pa);
         boot->archive = (struct hal_range){module->pa, module->bytes};
     }
+    /* The kernel's image, and what PCs have always had down there. */
+    boot->kept[boot->kept_count++] = (struct hal_range){0, 0x1000000};
     /* The first serial port has been there since the PC/AT. */
     boot->console =
         (struct exo_console){.kind = EXO_CONSOLE_16550_PORTS, .irq = 4, .base = 0x3f8, .bytes = 8};

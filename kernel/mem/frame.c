@@ -31,6 +31,7 @@ struct frame {
 #define QUICK_MAX 256u
 
 static struct frame *frames;
+static const struct hal_boot *machine;
 static pfn_t ram[HAL_RANGES][2]; /* from, to */
 static unsigned ram_count;
 static pfn_t frame_count;             /* records; the table covers frame 0 .. frame_count-1 */
@@ -266,15 +267,22 @@ bool frame_is_ram(pfn_t frame)
     return frame < frame_count && frames[frame].state == FRAME_SHARED;
 }
 
-/* The kernel's image lies in the first 16 MiB and is not in the table: nothing there is given out. The
- * records do not tell: those inside of a block that was never cut say FRAME_NONE. */
+/* The records do not tell: those inside of a block that was never cut say FRAME_NONE. */
 bool frame_is_device(pfn_t frame)
 {
+    uint64_t pa = (uint64_t)frame << EXO_PAGE_SHIFT;
+
     for (unsigned i = 0; i < ram_count; i++) {
         if (ram[i][0] <= frame && frame < ram[i][1])
             return false;
     }
-    return frame >= 0x1000000u >> EXO_PAGE_SHIFT;
+    for (unsigned i = 0; i < machine->kept_count; i++) {
+        const struct hal_range *kept = &machine->kept[i];
+
+        if (pa + EXO_PAGE_SIZE > kept->base && pa < kept->base + kept->bytes)
+            return false;
+    }
+    return true;
 }
 
 uint64_t frame_free_count(void)
@@ -346,6 +354,7 @@ void frame_init(const struct hal_boot *boot)
                           EXO_PAGE_SHIFT);
     pfn_t place = table_place(boot, pages, archive);
     frames = hal_frame_ptr(place);
+    machine = boot;
     for (pfn_t i = 0; i < pages; i++)
         hal_page_zero(hal_frame_ptr(place + i));
     for (unsigned i = 0; i < FRAME_ORDERS; i++)

@@ -149,7 +149,8 @@ struct tiny_thread *tiny_thread(void (*run)(uint64_t argument), uint64_t argumen
         t->argument = argument;
         tiny_save(&t->context); /* for the machine's own fields; the rest is replaced */
         EXO_CONTEXT_PC(&t->context) = (uintptr_t)thread_main;
-        EXO_CONTEXT_SP(&t->context) = (uintptr_t)(t->stack + TINY_STACK_BYTES - 8);
+        /* 16 is what the strictest processor wants; our code without vectors wants no other. */
+        EXO_CONTEXT_SP(&t->context) = (uintptr_t)(t->stack + TINY_STACK_BYTES) & ~(uintptr_t)15;
         if (list_is_empty(&ready))
             rearm();
         list_append(&ready, &t->link);

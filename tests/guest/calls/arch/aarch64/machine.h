@@ -9,4 +9,6 @@
 #define KERNEL_IMAGE ((void *)0xffffffff80000000u)
 #define NONCANONICAL ((void *)0x0001000000000000u)
 
+#define HAS_PORTS false /* I/O ports */
+
 #endif
