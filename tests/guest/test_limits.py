@@ -12,10 +12,11 @@ RESOURCES = "/proc/exo/resources"
 def _same_after(work, rounds):
     """Does `work` in rounds: one warms everything up, the test's own shell included, and what is
     free after the next must be free after the last. A shell of its own does the work each time:
-    what that one grew by while it lived goes with it."""
+    what that one grew by while it lived goes with it. How many processes live at once, and so how
+    many slots the servers have filled, must be the same in each round: hence the counted machine."""
     result = sh(f"round() {{ i=0; while [ $i -lt {rounds} ]; do sh -c '{work}'; i=$((i + 1)); done\n"
                 f"echo $1; cat {RESOURCES}; }}\n"
-                "round warm-up; round before; round after\n")
+                "round warm-up; round before; round after\n", options=["--icount"])
     check_status(result, 0)
     before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
     check(before.strip() and before == after, f"before:\n{before}after:\n{after}")
