@@ -11,4 +11,23 @@ set(EXO_MACHINE_DEVICE_TREE ON)
 set(EXO_MACHINE_RAW_IMAGE ON)
 
 set(EXO_HAL_SOURCES
+  hal/riscv64/boot.S
+  hal/riscv64/boot_info.c
+  hal/riscv64/checks.c
+  hal/riscv64/clock.c
+  hal/riscv64/context.c
+  hal/riscv64/cpu.c
+  hal/riscv64/entry.S
+  hal/riscv64/fpu.S
+  hal/riscv64/interrupt.c
+  hal/riscv64/page.S
+  hal/riscv64/paging.c
+  hal/riscv64/port.c
+  hal/riscv64/probe.S
+  hal/riscv64/rtc.c
+  hal/riscv64/semihosting.S
+  hal/riscv64/space.c
+  hal/riscv64/start.c
+  hal/riscv64/trap.c
+  hal/riscv64/user_copy.S
 )

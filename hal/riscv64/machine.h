@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this port tell each other; nothing outside hal/riscv64 includes it.
+ */
+#ifndef RISCV64_MACHINE_H
+#define RISCV64_MACHINE_H
+
+#include <hal/hal.h>
+
+#include "layout.h"
+
+/* ---- the processor ----------------------------------------------------------------------------- */
+
+/* Control and status registers by name; the assembler knows them (privileged architecture, table 4). */
+#define csr_read(name)                                         \
+    ({                                                         \
+        uint64_t csr_value;                                    \
+        __asm__ volatile("csrr %0, " #name : "=r"(csr_value)); \
+        csr_value;                                             \
+    })
+#define csr_write(name, value) \
+    __asm__ volatile("csrw " #name ", %0" : : "rK"((uint64_t)(value)) : "memory")
+#define csr_set(name, bits) \
+    __asm__ volatile("csrs " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+#define csr_clear(name, bits) \
+    __asm__ volatile("csrc " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+
+/* Bits of sie and sip, and numbers of causes with the topmost bit set (4.1.3). */
+#define INTERRUPT_TIMER  5u
+#define INTERRUPT_DEVICE 9u
+#define CAUSE_INTERRUPT  ((uint64_t)1 << 63)
+
+enum cause { /* 4.1.8, table 16 */
+             CAUSE_ILLEGAL = 2,
+             CAUSE_BREAKPOINT = 3,
+             CAUSE_FETCH_PAGE = 12,
+             CAUSE_LOAD_PAGE = 13,
+             CAUSE_STORE_PAGE = 15,
+};
+
+/* Optional features, found once by boot_info_read (the device tree's word) and cpu_start. */
+struct cpu_features {
+    bool zicboz;     /* cbo.zero */
+    bool fpu;        /* F and D */
+    bool stimecmp;   /* Sstc: the timer is a register */
+    bool notes_dirt; /* the processor sets D of an entry itself; else a store faults (Svade) */
+};
+extern struct cpu_features cpu_features;
+extern uint32_t zero_block; /* bytes that cbo.zero clears; 0: there is none (page.S) */
+
+/* ---- the firmware (SBI specification) ---------------------------------------------------------- */
+
+enum sbi {                    /* extension numbers */
+           SBI_PUTCHAR = 0x1, /* legacy */
+           SBI_TIME = 0x54494d45,
+           SBI_RESET = 0x53525354,
+};
+
+static inline int64_t sbi_call(enum sbi extension, uint64_t function, uint64_t arg0, uint64_t arg1)
+{
+    register uint64_t a0 __asm__("a0") = arg0;
+    register uint64_t a1 __asm__("a1") = arg1;
+    register uint64_t a6 __asm__("a6") = function;
+    register uint64_t a7 __asm__("a7") = extension;
+
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a6), "r"(a7) : "memory");
+    return (int64_t)a0;
+}
+
+/* ---- one CPU's own memory ---------------------------------------------------------------------- */
+
+struct machine_cpu {
+    struct hal_cpu cpu; /* first: tp in the kernel */
+    uint64_t hart;      /* the processor's name for it */
+    uint64_t fault_va;  /* the last page fault's address (trap.c) */
+    uint64_t
+        tag_generation; /* of the address space identifiers that its translations have (space.c) */
+};
+extern struct machine_cpu boot_cpu;
+
+static inline struct machine_cpu *machine_cpu(void)
+{
+    return (struct machine_cpu *)hal_cpu();
+}
+
+/* ---- the steps of hal_start -------------------------------------------------------------------- */
+
+void boot_info_read(struct hal_boot *boot); /* boot_info.c: the device tree */
+/* Takes [from, to) out of the usable RAM. */
+void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to);
+void cpu_start(void);                     /* cpu.c: features, control registers */
+void paging_start(struct hal_boot *boot); /* paging.c: final tables; takes RAM for them */
+void tags_start(void);                    /* space.c: address space identifiers */
+void interrupt_start(void);               /* interrupt.c: PLIC */
+void clock_start(void);                   /* clock.c */
+uint64_t rtc_epoch_ns(void);              /* rtc.c */
+void log_start(bool semihosting);         /* port.c: where the log goes */
+
+/* From the device tree; an address of 0: there is none. */
+struct machine_info {
+    uint64_t timebase_hz;
+    uint64_t plic_pa, plic_bytes, rtc_pa;
+    uint32_t plic_lines;   /* the highest number of a source */
+    uint32_t plic_context; /* the boot hart's, in supervisor mode */
+    uint64_t seed;         /* what the loader had for entropy */
+};
+extern struct machine_info machine_info;
+
+/* ---- memory as the steps before paging_start see it -------------------------------------------- */
+
+/* The early tables map the first 512 GiB; false for anything that does not lie in there. */
+static inline bool early_reachable(uint64_t pa, uint64_t bytes)
+{
+    return pa != 0 && pa < DIRECT_LIMIT && bytes <= DIRECT_LIMIT - pa;
+}
+static inline const void *early_ptr(uint64_t pa)
+{
+    return (const void *)(DIRECT_BASE + pa);
+}
+
+/* boot.S. */
+extern uint64_t boot_hart, boot_device_tree, boot_image;
+
+/* The image, from kernel.ld. All page aligned. */
+extern char image_start[], text_end[], rodata_end[], image_end[];
+extern char kernel_stack_guard[], kernel_stack_top[], fatal_stack_top[];
+
+/* Device registers, mapped by paging_start. */
+#define RTC_VA  DEVICE_BASE
+#define PLIC_VA (DEVICE_BASE + 0x200000)
+extern uint64_t kernel_root; /* physical address of the root table without any user space */
+
+/* ---- traps ------------------------------------------------------------------------------------- */
+
+void trap_entry(void); /* entry.S */
+
+/* Called by entry.S (trap.c). */
+void trap_from_user(struct hal_context *context, uint64_t cause, uint64_t value);
+void trap_from_kernel(struct hal_context *frame, uint64_t cause, uint64_t value);
+
+void interrupt_serve(void); /* interrupt.c: all that are pending */
+void clock_interrupt(void); /* clock.c */
+bool fpu_wanted(void); /* context.c: an illegal instruction: switches the FPU on if it was off */
+bool space_dirty(
+    uint64_t va); /* space.c: sets D where a store to va needs it; false: it does not */
+
+/* Forgets a translation on this hart. */
+static inline void translation_forget(uint64_t va)
+{
+    __asm__ volatile("sfence.vma %0, zero" : : "r"(va) : "memory");
+}
+
+/* fpu.S: all of the floating-point registers and fcsr; sstatus.FS must not be off. */
+void fpu_save(struct hal_fpu *fpu);
+void fpu_load(const struct hal_fpu *fpu);
+void fpu_zero(void);
+
+int64_t semihosting(uint64_t operation, const void *argument); /* semihosting.S */
+
+/* Pieces of a panic message (port.c). */
+void log_text(const char *text);
+void log_hex(const char *label, uint64_t value);
+
+/* user_copy.S */
+extern char user_copy_start[], user_copy_end[], user_copy_failed[];
+/* probe.S: a fault in there is an answer. */
+extern char probe_start[], probe_end[], probe_failed[];
+bool probe_stimecmp(void);
+bool probe_store(uint64_t va);
+
+#endif
