@@ -55,7 +55,8 @@ static bool within(uint64_t pc, const char *from, const char *to)
 
 static _Noreturn void trap_fatal(struct hal_context *frame, uint64_t cause, uint64_t value);
 
-/* SUM is closed while the generic kernel looks for the page. sret goes back to where SPP says, which
+/* A fault of user_copy.S that is no page fault: the page is of a device, or there is no such device. SUM
+ * is closed while the generic kernel looks for the page. sret goes back to where SPP says, which
  * the trap set, and clears it. */
 void trap_from_kernel(struct hal_context *frame, uint64_t cause, uint64_t value)
 {
@@ -63,10 +64,9 @@ void trap_from_kernel(struct hal_context *frame, uint64_t cause, uint64_t value)
 
     if (within(frame->user.pc, probe_start, probe_end)) {
         frame->user.pc = (uint64_t)probe_failed;
-    } else if (access && value < EXO_USER_TOP &&
-               within(frame->user.pc, user_copy_start, user_copy_end)) {
+    } else if (value < EXO_USER_TOP && within(frame->user.pc, user_copy_start, user_copy_end)) {
         csr_clear(sstatus, STATUS_SUM);
-        if (!fault_is_ours(value, access) && !kernel_fault_in(value, access))
+        if (!access || (!fault_is_ours(value, access) && !kernel_fault_in(value, access)))
             frame->user.pc = (uint64_t)user_copy_failed;
         csr_set(sstatus, STATUS_SUM);
     } else {

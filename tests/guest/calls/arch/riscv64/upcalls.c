@@ -41,17 +41,22 @@ void store(uint64_t va)
 
 const uint64_t exceptions_made = 6, exceptions_last = 3;
 
+/* Of four bytes each. */
+#define TRY(instruction)                                                               \
+    __asm__ volatile(".option push\n\t.option norvc\n\t" instruction "\n\t.option pop" \
+                     :                                                                 \
+                     :                                                                 \
+                     : "t0", "memory")
+
 void exceptions(void)
 {
-    __asm__ volatile(".option push\n\t.option norvc");
     skip = 4;
-    __asm__ volatile("unimp");
-    __asm__ volatile("csrr t0, sstatus" : : : "t0");
-    __asm__ volatile("csrw satp, zero");
-    __asm__ volatile("sret");
-    __asm__ volatile("sfence.vma");
-    __asm__ volatile("ebreak");
-    __asm__ volatile(".option pop");
+    TRY("unimp");
+    TRY("csrr t0, sstatus");
+    TRY("csrw satp, zero");
+    TRY("sret");
+    TRY("sfence.vma");
+    TRY("ebreak");
 }
 
 int64_t foreign_call(uint64_t number)
