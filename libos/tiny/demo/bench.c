@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the native operations cost, in ticks of the processor's counter. Under `exo-run --icount` a
- * tick is an instruction. One line a measurement: NAME TICKS, for tools to read.
+ * What the native operations cost, in nanoseconds. Under `exo-run --icount` that is instructions.
+ * One line a measurement: NAME NANOSECONDS, for tools to read.
  *
  * Each case runs once to warm up and then REPEATS times; loops are in the figures.
  */
@@ -35,12 +35,15 @@ static struct tiny_pager zeros;
 
 static void measure(const char *name, unsigned per, void (*run)(unsigned times))
 {
-    uint64_t start;
+    const struct exo_view *view = exo_view();
+    uint64_t start, ticks;
 
     run(1);
     start = exo_ticks();
     run(REPEATS);
-    log_line("%s %llu", name, (unsigned long long)((exo_ticks() - start) / REPEATS / per));
+    ticks = exo_ticks() - start;
+    log_line("%s %llu", name,
+             (unsigned long long)((ticks * view->tick_mult >> view->tick_shift) / REPEATS / per));
 }
 
 /* ---- one environment ---------------------------------------------------------------------------- */
