@@ -90,12 +90,14 @@ exo_server(fs
   servers/fs/attr.c
   servers/fs/caller.c
   servers/fs/data.c
+  servers/fs/events.c
   servers/fs/fifo.c
   servers/fs/file.c
   servers/fs/inode.c
   servers/fs/lock.c
   servers/fs/main.c
   servers/fs/names.c
+  servers/fs/notify.c
   servers/fs/path.c
   servers/fs/port.c
   servers/fs/proc.c

@@ -34,7 +34,8 @@ struct fs_state {
     _Atomic uint64_t generation; /* changes at each truncation */
     _Atomic uint64_t sequence;   /* changes at each write */
     _Atomic uint64_t mtime_ns, ctime_ns;
-    _Atomic uint32_t locks; /* changes, and is woken, when a lock is given up: FS_LOCK */
+    _Atomic uint32_t reads_watched; /* not 0: somebody wants to hear of reads, so read by FS_READ */
+    _Atomic uint32_t locks;         /* changes, and is woken, when a lock is given up: FS_LOCK */
 };
 
 /* Linux's struct stat for the file types, but one layout on all machines; the LibOS converts. */
@@ -96,6 +97,8 @@ enum fs_op {
     FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region (with GRANT).
                           Makes the socket's inode; -EADDRINUSE if the name is taken */
     FS_SOCKET_CONNECT, /* w0: base; reply 1 capability: the listener's region */
+    FS_WATCH_OPEN, /* a new inotify instance: -EMFILE (for this user), -ENFILE. Reply as FS_OPEN */
+    FS_WATCH_ADD,  /* w0: base; w1: IN_* mask; w2: number of the instance; reply w0: the watch */
 
     /* ---- with a file badge (fchmod, fchown, futimes: the calls above, on an empty path with
      * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
@@ -111,14 +114,19 @@ enum fs_op {
     FS_READDIR,   /* w0: position; w1: room, 280 .. 4096 bytes; reply msg: struct linux_dirent64
                      records; w0 = bytes (0: end), w1 = position to go on with */
     FS_FSYNC,
-    FS_LOCK,     /* w0: F_GETLK, F_SETLK, F_SETLKW, F_OFD_*, or FS_FLOCK; w1: F_RDLCK, F_WRLCK,
+    FS_LOCK,       /* w0: F_GETLK, F_SETLK, F_SETLKW, F_OFD_*, or FS_FLOCK; w1: F_RDLCK, F_WRLCK,
                      F_UNLCK; w2: first byte, w3: last byte (UINT64_MAX: eof); msg: int32 pid.
                      A conflict is -EAGAIN, and for F_GETLK: w1 type (F_UNLCK: none), w2, w3 range,
                      msg: int32 pid. Who wants to wait lends the file first, reads fs_state.locks,
                      tries, and sleeps on that word, at most a second (the holder of a lock may
                      have died, which the next try finds out) */
-    FS_FIFO_END, /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
+    FS_FIFO_END,   /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
                      Page 0 is struct fs_fifo, the others are the openers' */
+    FS_WATCH_PAGE, /* of an instance: reply 1 capability: struct fs_watch_page's region, READ */
+    FS_WATCH_REMOVE, /* w0: the watch */
+    FS_WATCH_READ,   /* w0: 1 to look only; w1: bytes <= FS_IO_BYTES; reply msg: whole struct
+                        inotify_event records, w0 = bytes (0 if looking), w1 = bytes still queued.
+                        -EAGAIN: there are none; -EINVAL: the first does not fit */
 };
 
 #define FS_FLOCK           100u       /* FS_LOCK's w0 for flock(2) */
@@ -135,6 +143,14 @@ struct fs_fifo {
     _Atomic uint32_t readers_opened, writers_opened; /* ever: what an open waits for */
 };
 #define FS_FIFO_PAGES 18u
+
+/* The page of an inotify instance; fs writes, holders read. `change` grows, and is woken, with each
+ * event that is queued. A close is an event once fs has heard of it from the kernel: fs knows of all
+ * that the caller did before it makes a call (FS_WATCH_READ to look), the page perhaps not yet. */
+struct fs_watch_page {
+    _Atomic uint32_t change;
+    _Atomic uint32_t bytes; /* queued */
+};
 
 struct fs_statfs {
     uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags;

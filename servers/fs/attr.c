@@ -15,7 +15,7 @@ static uint32_t walk_flags(uint64_t at_flags)
            (at_flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
 }
 
-static int64_t find_for(struct inode **inode, const struct request *q, uint64_t at_flags)
+static int64_t find_for(struct inode **inode, struct request *q, uint64_t at_flags)
 {
     if (at_flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
@@ -94,6 +94,7 @@ int64_t fs_chmod(struct request *q)
         mode &= ~(uint32_t)S_ISGID;
     inode->mode = (inode->mode & S_IFMT) | mode;
     inode_changed(inode);
+    notify_file(inode, q->via, IN_ATTRIB);
     return 0;
 }
 
@@ -130,6 +131,7 @@ int64_t fs_chown(struct request *q)
         inode->gid = gid;
     drop_set_ids(inode);
     inode_changed(inode);
+    notify_file(inode, q->via, IN_ATTRIB);
     return 0;
 }
 
@@ -155,6 +157,11 @@ int64_t fs_utimes(struct request *q)
         inode->mtime = mtime == TIME_NOW ? inode->ctime : mtime;
     if (S_ISREG(inode->mode))
         data_touched(inode);
+    /* Linux's rule: one of the times alone stands for what would have changed it. */
+    notify_file(inode, q->via,
+                atime == TIME_KEEP   ? IN_MODIFY
+                : mtime == TIME_KEEP ? IN_ACCESS
+                                     : IN_ATTRIB);
     return 0;
 }
 
@@ -175,6 +182,7 @@ int64_t fs_truncate(struct request *q)
     if ((status = data_resize(inode, q->w[1])) < 0)
         return status;
     inode_written(inode, q->who.uid == 0);
+    notify_file(inode, q->via, IN_MODIFY);
     return 0;
 }
 

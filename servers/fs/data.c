@@ -198,6 +198,7 @@ static void state_write(const struct contents *file, const struct inode *inode)
         .sequence = file->sequence,
         .mtime_ns = inode->mtime,
         .ctime_ns = inode->ctime,
+        .reads_watched = file->reads_watched,
     };
 
     port_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
@@ -254,6 +255,13 @@ int64_t data_lend(struct inode *inode, bool writable)
     inode->file.lent_writable |= writable;
     state_write(&inode->file, inode);
     return 0;
+}
+
+void data_watch_reads(struct inode *inode)
+{
+    inode->file.reads_watched = true;
+    if (inode->file.store == STORE_REGION && inode->file.lent)
+        state_write(&inode->file, inode);
 }
 
 /* Clears what a holder may have written behind the end, before the file grows over it. */

@@ -88,6 +88,8 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
     file->flags = flags;
     file->root = who->uid == 0;
     file->who = *who;
+    file->via = 0;
+    file->notifier = 0;
     file->cursor = 0;
     file->text = 0;
     file->text_bytes = 0;
@@ -97,10 +99,19 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
     return 0;
 }
 
-static void file_close(struct open_file *file)
+static bool flags_write(uint64_t flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+void file_close(struct open_file *file)
 {
     struct inode *inode = file->inode;
 
+    if (file->notifier)
+        notify_closed(file->notifier);
+    else if (!(file->flags & O_PATH))
+        notify_file(inode, file->via, flags_write(file->flags) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (inode->locks)
         lock_release_file(file);
     if (inode_kind(inode) == FS_FIFO)
@@ -112,6 +123,8 @@ static void file_close(struct open_file *file)
     file->next_free = files_free;
     files_free = file;
     files_open--;
+    if (file->via)
+        tree_name_release(file->via);
     inode_release(inode);
 }
 
@@ -122,6 +135,26 @@ void file_childless(exo_cap handle)
 
     if (file && file->number && file->handle == handle)
         file_close(file);
+}
+
+/* Rare: a name that somebody has open is renamed over, or exchanged. */
+void files_swap_names(struct entry *a, struct entry *b)
+{
+    uint32_t id, of_b = b ? b->users : 0;
+
+    for (id = 1; id <= files_made; id++) {
+        struct open_file *file = files[id];
+
+        if (!file->number || !file->via)
+            continue;
+        if (file->via == a)
+            file->via = b;
+        else if (file->via == b)
+            file->via = a;
+    }
+    if (b)
+        b->users = a->users;
+    a->users = (uint16_t)of_b;
 }
 
 struct open_file *file_of_number(uint64_t number)
@@ -143,11 +176,6 @@ struct open_file *file_of_badge(uint64_t badge)
 }
 
 /* ---- opening ---- */
-
-static bool flags_write(uint64_t flags)
-{
-    return (flags & O_ACCMODE) != O_RDONLY;
-}
 
 /* May an inode that exists be opened so? */
 static int64_t open_checks(const struct caller *who, const struct inode *inode, uint64_t flags)
@@ -257,9 +285,43 @@ static int64_t open_flags_ok(const struct request *q)
     return 0;
 }
 
-int64_t fs_open(struct request *q)
+void file_reply(struct request *q, const struct open_file *file, bool created)
 {
     struct fs_open_reply *reply = (struct fs_open_reply *)(void *)q->reply;
+
+    reply->number = file->number;
+    reply->kind = inode_kind(file->inode);
+    reply->created = created;
+    inode_stat(file->inode, &reply->stat);
+    q->reply_bytes = sizeof(*reply);
+    q->give = file->handle;
+    q->give_mode = EXO_SEND_LEND;
+}
+
+/* The name counts for what inotify tells of the file. A directory has but one, which it knows. */
+static void file_set_name(struct open_file *file, const struct request *q, const struct walk *walk)
+{
+    struct entry *via = walk->entry;
+
+    if (q->bytes == 0 && q->w[0] != 0)
+        via = file_of_number(q->w[0])->via;
+    if (!via || S_ISDIR(file->inode->mode) || IS_TMPFILE(file->flags))
+        return;
+    file->via = via;
+    tree_name_hold(via);
+}
+
+static void open_tell(const struct open_file *file, bool created)
+{
+    if (file->flags & O_PATH)
+        return;
+    notify_file(file->inode, file->via, IN_OPEN);
+    if ((file->flags & O_TRUNC) && !created && inode_kind(file->inode) == FS_REGULAR)
+        notify_file(file->inode, file->via, IN_MODIFY);
+}
+
+int64_t fs_open(struct request *q)
+{
     uint32_t created = 0;
     struct open_file *file;
     struct walk walk;
@@ -270,6 +332,8 @@ int64_t fs_open(struct request *q)
     if ((status = open_flags_ok(q)) < 0 || (status = open_walk(q, &walk, &created)) < 0)
         return status;
     status = file_make(&file, walk.inode, (uint32_t)q->w[1], &q->who);
+    if (status >= 0)
+        file_set_name(file, q, &walk);
     if (status >= 0 && inode_kind(walk.inode) == FS_FIFO && !(q->w[1] & O_PATH) &&
         (status = fifo_opened(file)) < 0)
         file_close(file);
@@ -277,13 +341,9 @@ int64_t fs_open(struct request *q)
         inode_unused(walk.inode);
         return status;
     }
-    reply->number = file->number;
-    reply->kind = inode_kind(walk.inode);
-    reply->created = created;
-    inode_stat(walk.inode, &reply->stat);
-    q->reply_bytes = sizeof(*reply);
-    q->give = file->handle;
-    q->give_mode = EXO_SEND_LEND;
+    if (notify_watches)
+        open_tell(file, created);
+    file_reply(q, file, created);
     return 0;
 }
 
@@ -363,8 +423,10 @@ int64_t file_read(struct request *q)
     case FS_SYMBOLIC:
     default: return -EINVAL;
     }
-    if (status > 0)
+    if (status > 0) {
         q->reply_bytes = (uint32_t)status;
+        notify_file(file->inode, file->via, IN_ACCESS);
+    }
     return status;
 }
 
@@ -384,8 +446,10 @@ int64_t file_write(struct request *q)
     if (offset == UINT64_MAX)
         offset = inode->file.size;
     status = data_write(inode, offset, q->msg, q->bytes);
-    if (status > 0)
+    if (status > 0) {
         inode_written(inode, file->root);
+        notify_file(inode, file->via, IN_MODIFY);
+    }
     if (status >= 0) {
         q->r[1] = offset + (uint64_t)status;
         q->r[2] = inode->file.size;
@@ -411,6 +475,8 @@ int64_t file_lend(struct request *q)
         rights |= EXO_R_WRITE;
     if (q->w[0] & EXO_MAP_EXEC)
         rights |= EXO_R_EXEC;
+    inode->file.reads_watched =
+        notify_watches && (inode->file.reads_watched || notify_reads(inode, file->via));
     if ((status = data_lend(inode, q->w[0] & EXO_MAP_WRITE)) < 0)
         return status;
     if ((status = port_region_loan(inode->file.region, rights)) < 0)
@@ -442,6 +508,7 @@ int64_t file_ftruncate(struct request *q)
     if ((status = data_resize(inode, q->w[0])) < 0)
         return status;
     inode_written(inode, q->file->root);
+    notify_file(inode, q->file->via, IN_MODIFY);
     return 0;
 }
 
@@ -468,8 +535,10 @@ int64_t file_fallocate(struct request *q)
         break;
     default: return -EOPNOTSUPP;
     }
-    if (status >= 0)
+    if (status >= 0) {
         inode_written(inode, q->file->root);
+        notify_file(inode, q->file->via, IN_MODIFY);
+    }
     return status;
 }
 

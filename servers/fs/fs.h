@@ -15,6 +15,7 @@
 #include <exo/types.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/fcntl.h>
+#include <lib/linux/inotify.h>
 #include <lib/linux/stat.h>
 #include <proto/fs.h>
 #include <proto/proc.h>
@@ -27,9 +28,12 @@
 #define LINKS_FOLLOW 40u   /* symbolic links that one path may go through */
 #define PAGE         ((uint64_t)EXO_PAGE_SIZE)
 
+struct entry;
 struct inode;
+struct notifier;
 struct open_file;
 struct request;
+struct watch;
 
 /* ---- who asks (caller.c) --------------------------------------------------------------------- */
 
@@ -98,6 +102,7 @@ struct contents {
     bool lent_writable;        /* a holder may have written anywhere in the region */
     bool shares_page;          /* archive: its last page holds another file's data too */
     bool lock_waiters;         /* somebody sleeps until a lock is given up */
+    bool reads_watched;        /* reads are to come as messages */
     struct inode *next, *prev; /* of those that have a region */
 };
 
@@ -112,6 +117,7 @@ struct inode {
     uint64_t atime, mtime, ctime, btime; /* nanoseconds since 1970 */
     uint64_t rdev;                       /* devices */
     struct lock *locks;
+    struct watch *watches; /* of inotify */
     struct inode *next_transient;
     union {
         struct contents file;
@@ -167,7 +173,9 @@ struct entry {
     uint64_t position; /* for readdir; grows along the list */
     uint32_t hash;
     uint8_t length;
-    char *name; /* `text`, or the heap */
+    bool removed;   /* from the tree; kept, with its directory, for its users */
+    uint16_t users; /* files that were opened by this name: at most FILES_MAX */
+    char *name;     /* `text`, or the heap */
     char text[28];
 };
 
@@ -179,6 +187,17 @@ void tree_remove(struct entry *entry); /* counts links; the inode may go */
 /* Puts another inode behind a name (rename). The name of a directory must be its only one. */
 void tree_swap(struct entry *a, struct entry *b);
 int64_t tree_move(struct entry *entry, struct inode *dir, const char *name, size_t length);
+/* An open file remembers by which name it was opened, for inotify. */
+static inline void tree_name_hold(struct entry *entry)
+{
+    entry->users++;
+}
+void tree_name_gone(struct entry *entry);
+static inline void tree_name_release(struct entry *entry)
+{
+    if (--entry->users == 0 && entry->removed)
+        tree_name_gone(entry);
+}
 bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
 extern struct inode *tree_root;
 
@@ -202,8 +221,8 @@ struct walk {
 /* Finds a path from `base`. The name at the end may be free: then inode is 0 and the answer 0. */
 int64_t path_walk(struct walk *walk, const struct caller *who, struct inode *base, const char *path,
                   size_t bytes, uint32_t flags);
-/* The same, but the end must exist (-ENOENT). */
-int64_t path_find(struct inode **found, const struct request *q, uint64_t base, const char *path,
+/* The same, but the end must exist (-ENOENT). Sets q->via. */
+int64_t path_find(struct inode **found, struct request *q, uint64_t base, const char *path,
                   size_t bytes, uint32_t flags);
 /* Writes the path of a directory. @return its length; -ENOENT (removed), -ENAMETOOLONG. */
 int64_t path_of(const struct inode *dir, char *to, size_t bytes);
@@ -214,6 +233,7 @@ int64_t path_of(const struct inode *dir, char *to, size_t bytes);
 struct request {
     struct caller who;
     struct open_file *file; /* for calls with a file badge */
+    struct entry *via;      /* the name by which path_find got there, if it was by one */
     uint64_t w[4];
     const char *msg;
     uint32_t bytes;
@@ -236,6 +256,7 @@ handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink,
     fs_sync, fs_socket_bind, fs_socket_connect;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
     file_fsync, file_lock, file_fifo;
+handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;
 
 /* ---- open files (file.c) --------------------------------------------------------------------- */
 
@@ -247,9 +268,11 @@ struct open_file {
     struct inode *inode;
     exo_cap handle; /* the minted endpoint that is lent; kept when the file is closed */
     uint32_t id;
-    uint32_t flags;    /* O_* */
-    bool root;         /* root opened it: its writes keep set-id bits */
-    struct caller who; /* opened it; procfs answers by this */
+    uint32_t flags;            /* O_* */
+    bool root;                 /* root opened it: its writes keep set-id bits */
+    struct caller who;         /* opened it; procfs answers by this */
+    struct entry *via;         /* the name by which it was opened; 0: none, or a directory's */
+    struct notifier *notifier; /* 0: not an inotify instance */
     struct open_file *next_free;
     struct entry *cursor; /* readdir: the entry at cursor_position, while cursor_removals holds */
     uint64_t cursor_position;
@@ -266,7 +289,12 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
 void files_random(void *to, size_t bytes); /* unpredictable */
 struct open_file *file_of_number(uint64_t number);
 struct open_file *file_of_badge(uint64_t badge);
+void file_close(struct open_file *file);
 void file_childless(exo_cap handle); /* nobody holds it any more */
+/* The answer to a call that opened it. */
+void file_reply(struct request *q, const struct open_file *file, bool created);
+/* Open files that came by name `a` have name `b` from now on, and (if not 0) the other way round. */
+void files_swap_names(struct entry *a, struct entry *b);
 
 /* ---- contents of regular files (data.c) ------------------------------------------------------ */
 
@@ -287,6 +315,47 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes);
 void data_drop(struct inode *inode);
 void data_touched(struct inode *inode); /* after size or times changed: renews the state page */
 uint64_t data_pages(const struct inode *inode);
+/* Asks those who look at the contents to read by messages, so that reads are noticed. */
+void data_watch_reads(struct inode *inode);
+
+/* ---- inotify (notify.c) ---------------------------------------------------------------------- */
+
+/* Of one user who is not root, as on Linux (/proc/sys/fs/inotify). */
+#define USER_INSTANCES 128u
+#define USER_WATCHES   8192u
+#define EVENTS_MAX     16384u /* in the queue of one instance */
+
+extern uint32_t notify_watches; /* that exist: while 0, nobody needs to be told anything */
+
+void notify_watched_file(const struct inode *inode, const struct entry *via, uint32_t mask);
+void notify_watched_name(const struct inode *dir, const char *name, uint32_t length, uint32_t mode,
+                         uint32_t mask, uint32_t cookie);
+void notify_watched_self(const struct inode *inode, uint32_t mask);
+void notify_gone(struct inode *inode); /* it is about to be freed */
+void notify_closed(struct notifier *notifier);
+uint32_t notify_cookie(void); /* ties the two events of a rename together */
+/* Does anybody want to hear of reads from a file with this name? */
+bool notify_reads(const struct inode *inode, const struct entry *via);
+
+/* Something was done to what a file is: tells who watches it, or the directory of its name. */
+static inline void notify_file(const struct inode *inode, const struct entry *via, uint32_t mask)
+{
+    if (notify_watches)
+        notify_watched_file(inode, via, mask);
+}
+/* A name was made, removed or moved in a directory, of an inode with `mode`. */
+static inline void notify_name(const struct inode *dir, const char *name, uint32_t length,
+                               uint32_t mode, uint32_t mask, uint32_t cookie)
+{
+    if (dir->watches)
+        notify_watched_name(dir, name, length, mode, mask, cookie);
+}
+/* What concerns the inode alone. */
+static inline void notify_self(const struct inode *inode, uint32_t mask)
+{
+    if (inode->watches)
+        notify_watched_self(inode, mask);
+}
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 

@@ -69,6 +69,8 @@ static void inode_free(struct inode *inode)
     while (inode) {
         struct inode *up = 0;
 
+        if (inode->watches)
+            notify_gone(inode);
         switch (inode_kind(inode)) {
         case FS_REGULAR: data_drop(inode); break;
         case FS_DIRECTORY: up = inode->transient ? 0 : inode->dir.up; break;

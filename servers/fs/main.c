@@ -13,6 +13,8 @@
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
 
+#define CLOSE_BATCH 32u
+
 /* Answers q; the message that comes next is in *m. */
 static int64_t reply_and_wait(struct exo_message *m, const struct request *q)
 {
@@ -52,14 +54,23 @@ static void serve_message(struct exo_message *m, struct request *q)
     port_request_done();
 }
 
+/* The kernel tells the last loss first, but files are to be closed in the order in which they were
+ * given up: those who watch them see it. With more than a batch at once (a process ended) the order
+ * is kept within each batch only. */
 static void serve_events(uint32_t bits)
 {
+    exo_cap batch[CLOSE_BATCH];
+    uint32_t count;
     int64_t handle;
 
     if (!(bits & EXO_EVENT_CHILDLESS))
         return;
-    while ((handle = exo_next_childless()) > 0)
-        file_childless((exo_cap)handle);
+    do {
+        for (count = 0; count < CLOSE_BATCH && (handle = exo_next_childless()) > 0; count++)
+            batch[count] = (exo_cap)handle;
+        for (uint32_t i = count; i-- > 0;)
+            file_childless(batch[i]);
+    } while (count == CLOSE_BATCH);
 }
 
 _Noreturn static void serve(void)

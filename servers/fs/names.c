@@ -85,7 +85,9 @@ int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, 
         inode_unused(inode);
         return status;
     }
+    walk->entry = dir->dir.last;
     dir->mtime = dir->ctime = inode->ctime;
+    notify_name(dir, walk->name, walk->length, mode, IN_CREATE, 0);
     *made = inode;
     return 0;
 }
@@ -167,8 +169,10 @@ int64_t fs_symlink(struct request *q)
         return status;
     if ((status = name_create(&walk, &q->who, S_IFLNK | 0777, &made)) < 0)
         return status;
-    if ((status = inode_set_target(made, paths.first, paths.first_bytes)) < 0)
-        tree_remove(tree_find(walk.dir, walk.name, walk.length));
+    if ((status = inode_set_target(made, paths.first, paths.first_bytes)) < 0) {
+        notify_name(walk.dir, walk.name, walk.length, made->mode, IN_DELETE, 0);
+        tree_remove(walk.entry);
+    }
     return status;
 }
 
@@ -205,6 +209,8 @@ int64_t fs_link(struct request *q)
         return status;
     inode_changed(inode);
     inode_modified(walk.dir);
+    notify_self(inode, IN_ATTRIB); /* the number of links */
+    notify_name(walk.dir, walk.name, walk.length, inode->mode, IN_CREATE, 0);
     return 0;
 }
 
@@ -215,6 +221,7 @@ int64_t fs_unlink(struct request *q)
     bool directory = q->w[1] & AT_REMOVEDIR;
     struct inode *dir;
     struct walk walk;
+    uint32_t mode;
     int64_t status;
 
     if (q->w[1] & ~(uint64_t)AT_REMOVEDIR)
@@ -244,8 +251,12 @@ int64_t fs_unlink(struct request *q)
     if (directory && walk.inode->dir.count)
         return -ENOTEMPTY;
 
+    mode = walk.inode->mode;
+    if (!directory)
+        notify_self(walk.inode, IN_ATTRIB); /* the number of links */
     tree_remove(walk.entry);
     inode_modified(dir);
+    notify_name(dir, walk.name, walk.length, mode, IN_DELETE, 0);
     return 0;
 }
 
@@ -300,6 +311,24 @@ static int64_t rename_checks_rights(const struct caller *who, const struct walk 
     return 0;
 }
 
+/* Tells that an inode has gone from one name to another; `replaced` had that one, or 0. */
+static void rename_tell(const struct walk *from, const struct walk *to, struct inode *inode,
+                        const struct inode *replaced)
+{
+    uint32_t cookie, mode = inode->mode;
+
+    if (!notify_watches)
+        return;
+    cookie = notify_cookie();
+    notify_name(from->dir, from->name, from->length, mode, IN_MOVED_FROM, cookie);
+    notify_name(to->dir, to->name, to->length, mode, IN_MOVED_TO, cookie);
+    if (replaced)
+        notify_self(replaced, IN_ATTRIB); /* the number of links */
+    notify_self(inode, IN_MOVE_SELF);
+    if (inode_kind(inode) == FS_REGULAR && notify_reads(to->dir, 0))
+        data_watch_reads(inode);
+}
+
 int64_t fs_rename(struct request *q)
 {
     uint64_t flags = q->w[3];
@@ -334,12 +363,18 @@ int64_t fs_rename(struct request *q)
     if (!to.inode) {
         if ((status = tree_move(from.entry, to.dir, to.name, to.length)) < 0)
             return status;
+        rename_tell(&from, &to, inode, 0);
     } else {
         tree_swap(from.entry, to.entry);
-        if (flags & RENAME_EXCHANGE)
+        rename_tell(&from, &to, inode, flags & RENAME_EXCHANGE ? 0 : to.inode);
+        if (flags & RENAME_EXCHANGE) {
             inode_changed(to.inode);
-        else
+            rename_tell(&to, &from, to.inode, 0);
+        } else {
+            if (from.entry->users)
+                files_swap_names(from.entry, 0);
             tree_remove(from.entry);
+        }
     }
     inode_changed(inode);
     inode_modified(from.dir);

@@ -163,7 +163,7 @@ int64_t path_walk(struct walk *walk, const struct caller *who, struct inode *bas
     return walk_fragments(walk, who, base, path[0] == '/' ? base : tree_root, &f, flags);
 }
 
-int64_t path_find(struct inode **found, const struct request *q, uint64_t base, const char *path,
+int64_t path_find(struct inode **found, struct request *q, uint64_t base, const char *path,
                   size_t bytes, uint32_t flags)
 {
     struct inode *start;
@@ -177,6 +177,7 @@ int64_t path_find(struct inode **found, const struct request *q, uint64_t base, 
     if (!walk.inode)
         return -ENOENT;
     *found = walk.inode;
+    q->via = bytes || base == 0 ? walk.entry : file_of_number(base)->via;
     return 0;
 }
 

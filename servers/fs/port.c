@@ -5,7 +5,7 @@
  *           200000  the boot record, by init
  *     200000000000  the boot archive, read-write
  *     210000000000  proc's table, read-only
- *     220000000000  windows: one page each, for state pages and FIFOs
+ *     220000000000  windows: one page each, for state pages, FIFOs and inotify instances
  */
 #include "servers/fs/port.h"
 
@@ -17,7 +17,7 @@
 #define ARCHIVE_VA   0x0000200000000000u
 #define TABLE_VA     0x0000210000000000u
 #define WINDOWS_VA   0x0000220000000000u
-#define WINDOWS      320u
+#define WINDOWS      576u
 #define COPY_BYTES   65536u /* the most that one call copies */
 #define INSERT_PAGES 512u
 #define PUNCH_ROUNDS 65536u

@@ -325,6 +325,27 @@ int64_t text_file_max(struct text *text, const struct synthetic *of)
     return 0;
 }
 
+int64_t text_inotify_instances(struct text *text, const struct synthetic *of)
+{
+    (void)of;
+    text_add(text, "%u\n", USER_INSTANCES);
+    return 0;
+}
+
+int64_t text_inotify_watches(struct text *text, const struct synthetic *of)
+{
+    (void)of;
+    text_add(text, "%u\n", USER_WATCHES);
+    return 0;
+}
+
+int64_t text_inotify_events(struct text *text, const struct synthetic *of)
+{
+    (void)of;
+    text_add(text, "%u\n", EVENTS_MAX);
+    return 0;
+}
+
 int64_t text_entropy(struct text *text, const struct synthetic *of)
 {
     (void)of;

@@ -119,6 +119,7 @@ int64_t file_readdir(struct request *q)
         position = list_proc(q->file, &list, position);
     else if (!full)
         position = list_tree(q->file, &list, position);
+    notify_file(dir, 0, IN_ACCESS);
     q->reply_bytes = (uint32_t)(list.at - q->reply);
     q->r[1] = position;
     return q->reply_bytes;

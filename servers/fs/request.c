@@ -25,6 +25,8 @@ static handler *const path_handlers[] = {
     [FS_SYNC] = fs_sync,
     [FS_SOCKET_BIND] = fs_socket_bind,
     [FS_SOCKET_CONNECT] = fs_socket_connect,
+    [FS_WATCH_OPEN] = fs_watch_open,
+    [FS_WATCH_ADD] = fs_watch_add,
 };
 
 /* Calls on an open file, by its own badge. */
@@ -39,6 +41,9 @@ static handler *const file_handlers[] = {
     [FS_FSYNC - FILE_OPS_FIRST] = file_fsync,
     [FS_LOCK - FILE_OPS_FIRST] = file_lock,
     [FS_FIFO_END - FILE_OPS_FIRST] = file_fifo,
+    [FS_WATCH_PAGE - FILE_OPS_FIRST] = file_watch_page,
+    [FS_WATCH_REMOVE - FILE_OPS_FIRST] = file_watch_remove,
+    [FS_WATCH_READ - FILE_OPS_FIRST] = file_watch_read,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

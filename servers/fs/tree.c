@@ -104,6 +104,29 @@ static void entry_drop_name(struct entry *entry)
         heap_free(entry->name);
 }
 
+/* An entry that is not in the tree any more goes when no open file came by it. Until then it keeps
+ * its directory, about which it may still have to tell. */
+static void entry_discard(struct entry *entry)
+{
+    entry->removed = true;
+    entry->inode = 0;
+    if (entry->users) {
+        inode_hold(entry->dir);
+        return;
+    }
+    entry_drop_name(entry);
+    pool_give(&entries, entry);
+}
+
+void tree_name_gone(struct entry *entry)
+{
+    struct inode *dir = entry->dir;
+
+    entry_drop_name(entry);
+    pool_give(&entries, entry);
+    inode_release(dir);
+}
+
 static void entry_link(struct entry *entry, struct inode *dir)
 {
     struct entry **bucket;
@@ -178,6 +201,8 @@ int64_t tree_add(struct inode *dir, const char *name, size_t length, struct inod
         return -ENOSPC;
     }
     entry->inode = inode;
+    entry->removed = false;
+    entry->users = 0;
     entry_link(entry, dir);
     inode->nlink++;
     if (S_ISDIR(inode->mode))
@@ -196,8 +221,7 @@ void tree_remove(struct entry *entry)
     }
     inode->nlink--;
     inode->ctime = port_now();
-    entry_drop_name(entry);
-    pool_give(&entries, entry);
+    entry_discard(entry);
     inode_unused(inode);
 }
 
@@ -227,6 +251,8 @@ void tree_swap(struct entry *a, struct entry *b)
 {
     struct inode *inode = a->inode;
 
+    if (a->users || b->users)
+        files_swap_names(a, b);
     if (S_ISDIR(a->inode->mode))
         directory_detach(a->inode);
     if (S_ISDIR(b->inode->mode))

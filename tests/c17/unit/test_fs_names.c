@@ -4,7 +4,8 @@
 // links: servers/fs/fifo.c servers/fs/file.c servers/fs/inode.c servers/fs/lock.c
 // links: servers/fs/names.c servers/fs/path.c servers/fs/proc.c servers/fs/proc_process.c
 // links: servers/fs/proc_system.c servers/fs/readdir.c servers/fs/request.c servers/fs/runs.c
-// links: servers/fs/tree.c servers/fs/volume.c lib/chacha.c lib/cpio.c lib/format.c
+// links: servers/fs/tree.c servers/fs/volume.c servers/fs/events.c servers/fs/notify.c
+// links: lib/chacha.c lib/cpio.c lib/format.c
 #include "fs_fake.h"
 
 #define MKDIR(slot, path)  path_call(slot, FS_MKDIR, path, 0755, 0)
