@@ -153,6 +153,7 @@ exo_posix(
   libos/posix/futex.c
   libos/posix/handover.c
   libos/posix/identity.c
+  libos/posix/inotify.c
   libos/posix/ioctl.c
   libos/posix/limits.c
   libos/posix/load.c

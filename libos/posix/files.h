@@ -6,7 +6,7 @@
  *   ofd.c      what processes share of an open file         window.c contents, mapped
  *   fsclient.c messages to fs                               open.c names.c attributes.c directory.c:
  *   regular.c device.c tty.c pipe.c socket.c event.c        the calls on paths
- *   signalfd.c epoll.c: one kind of file each               poll.c   waiting for many
+ *   signalfd.c inotify.c epoll.c: one kind of file each     poll.c   waiting for many
  *
  * Ownership: a struct file belongs to the address space and is counted (refs) by the descriptors of
  * all its processes, by mappings, and by calls that sleep on it. Its struct ofd is shared with the

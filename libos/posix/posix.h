@@ -210,6 +210,7 @@ enum {
     FILE_EPOLL,
     FILE_EVENT,
     FILE_SIGNAL,
+    FILE_INOTIFY,
     FILE_NULL,
     FILE_ZERO,
     FILE_FULL,

@@ -6,7 +6,8 @@
  * Because most files are read once and are small, the first read asks by message instead (FS_READ),
  * which is cheaper than lending, mapping and unmapping. Should a copy from the window fail (fs has
  * truncated the file meanwhile, or the place is a hole), a message decides: it knows the truth,
- * and it tells a bad buffer of the program from a page that went away.
+ * and it tells a bad buffer of the program from a page that went away. Messages it is, too, while
+ * somebody watches for reads by inotify.
  *
  * Writing is always a message: fs allocates, accounts and keeps times.
  */
@@ -195,6 +196,8 @@ static int64_t regular_read(struct file *f, uint64_t user, uint64_t bytes, uint6
         if (!w)
             return read_by_message(f, user, bytes, offset);
     }
+    if (atomic_load_explicit(&w->state->reads_watched, memory_order_relaxed))
+        return read_by_message(f, user, bytes, offset);
     return read_by_window(f, w, user, bytes, offset);
 }
 
