@@ -86,6 +86,7 @@ exo_server(proc
   servers/proc/wait.c
 )
 exo_server(fs
+  servers/fs/arch/${EXO_ARCH}/cpuinfo.c
   servers/fs/archive.c
   servers/fs/attr.c
   servers/fs/caller.c
@@ -191,7 +192,7 @@ exo_posix(
   libos/posix/wait.c
   libos/posix/wait4.c
   libos/posix/window.c
-  libos/posix/arch/${EXO_ARCH}/archcalls.c
+  ${EXO_MACHINE_POSIX_SOURCES}
   libos/posix/arch/${EXO_ARCH}/entry.S
   libos/posix/arch/${EXO_ARCH}/fault.c
   libos/posix/arch/${EXO_ARCH}/fpu.c

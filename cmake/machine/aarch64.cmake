@@ -10,6 +10,8 @@ set(EXO_MACHINE_POSIX_OPTIONS "")
 set(EXO_MACHINE_DEVICE_TREE ON)
 set(EXO_MACHINE_RAW_IMAGE ON)
 
+set(EXO_MACHINE_POSIX_SOURCES "")
+
 set(EXO_HAL_SOURCES
   hal/aarch64/boot.S
   hal/aarch64/boot_info.c

@@ -10,6 +10,9 @@ set(EXO_MACHINE_POSIX_OPTIONS "")
 set(EXO_MACHINE_DEVICE_TREE ON)
 set(EXO_MACHINE_RAW_IMAGE ON)
 
+# Linux calls that only this machine has.
+set(EXO_MACHINE_POSIX_SOURCES libos/posix/arch/riscv64/archcalls.c)
+
 set(EXO_HAL_SOURCES
   hal/riscv64/boot.S
   hal/riscv64/boot_info.c

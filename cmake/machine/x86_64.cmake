@@ -10,6 +10,9 @@ set(EXO_MACHINE_KERNEL_OPTIONS -mcmodel=kernel -mno-red-zone)
 # does not matter how high that is. (-mcmodel=large works too, and costs a load of 64 bits each time.)
 set(EXO_MACHINE_POSIX_OPTIONS -fpie -fdirect-access-external-data)
 
+# Linux calls that only this machine has.
+set(EXO_MACHINE_POSIX_SOURCES libos/posix/arch/x86_64/archcalls.c)
+
 set(EXO_HAL_SOURCES
   hal/x86_64/acpi.c
   hal/x86_64/boot.S

@@ -62,7 +62,6 @@
 #define SS_ONSTACK    1u
 #define SS_DISABLE    2u
 #define SS_AUTODISARM 0x80000000u
-#define MINSIGSTKSZ   2048u
 
 /* rt_sigprocmask's first argument */
 #define SIG_BLOCK   0
@@ -78,6 +77,7 @@
 #define SI_ASYNCIO (-4)
 #define SI_TKILL   (-6)
 
+#define ILL_ILLOPC    1
 #define ILL_ILLOPN    2
 #define FPE_INTDIV    1
 #define FPE_INTOVF    2

@@ -184,10 +184,10 @@ static uint32_t auxv_build(const struct exec *e, uint64_t v[AUX_WORDS], uint64_t
         {AT_EGID, me->egid},
         {AT_SECURE, 0},
         {AT_RANDOM, random},
-        {AT_HWCAP2, 0},
+        {AT_HWCAP2, machine_hwcap2()},
         {AT_EXECFN, path},
         {AT_PLATFORM, platform},
-        {AT_MINSIGSTKSZ, fpu_bytes() + 1024},
+        {AT_MINSIGSTKSZ, frame_bytes()},
         {AT_NULL, 0},
     };
     static_assert(sizeof pairs <= AUX_WORDS * 8, "room for all pairs");

@@ -15,7 +15,6 @@
 #define POSIX_CORE_H
 
 #include "handover.h"
-#include "machine.h"
 #include "posix.h"
 
 #include <lib/linux/signal.h>
@@ -102,6 +101,22 @@ void thread_attention(struct thread *t);
 
 /** First C code of a thread that clone or vfork made (clone.c). */
 void clone_started(void);
+
+/* ---- arch/MACHINE/sigframe.c ---------------------------------------------------------------------- */
+
+/** Where a signal frame goes: below *sp, which is changed if the alternate stack is wanted and not
+ *  in use; and not below the address that is returned. */
+static inline uint64_t frame_stack(const struct frame_request *r, uint64_t *sp)
+{
+    bool enabled = !(r->altstack_flags & SS_DISABLE);
+
+    if (enabled && *sp > r->altstack_base && *sp - r->altstack_base <= r->altstack_size)
+        return r->altstack_base;
+    if (!enabled || !(r->flags & SA_ONSTACK))
+        return 0;
+    *sp = r->altstack_base + r->altstack_size;
+    return r->altstack_base;
+}
 
 /* ---- robust.c ------------------------------------------------------------------------------------ */
 

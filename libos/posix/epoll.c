@@ -138,7 +138,7 @@ static uint32_t item_look(struct epoll *e, uint32_t i)
 
 static int64_t item_report(struct item *item, uint32_t ready, uint64_t user)
 {
-    struct linux_epoll_event event = {ready, item->data};
+    struct linux_epoll_event event = {.events = ready, .data = item->data};
 
     if (user && user_write(user, &event, sizeof event) < 0)
         return -EFAULT;
@@ -344,7 +344,7 @@ DEFINE_CALL4(epoll_ctl, epfd, operation, fd, user)
     struct file *set = fd_file(epfd), *f = fd_file(fd);
     uint32_t what = (uint32_t)operation,
              known = EPOLL_EVENTS | EPOLL_EXCLUSIVE | EPOLL_WAKEUP | EPOLL_ONESHOT | EPOLL_ET;
-    struct linux_epoll_event event = {0, 0};
+    struct linux_epoll_event event = {.events = 0};
     int64_t i;
 
     if (!set || !f)

@@ -7,6 +7,8 @@
  */
 #include "files.h"
 
+#include <linux_abi.h>
+
 #define RLIMIT_NOFILE       7
 #define FIRST_TABLE         32u
 #define PUBLISHED_FDS       64u
@@ -260,8 +262,8 @@ static int64_t fcntl_file(struct file *f, uint64_t fd, uint32_t command, uint64_
     case F_DUPFD_CLOEXEC: return fcntl_dup(f, argument, true);
     case F_GETFD: return d->cloexec ? FD_CLOEXEC : 0;
     case F_SETFD: d->cloexec = (argument & FD_CLOEXEC) != 0; return 0;
-    case F_GETFL: return file_flags(f) | O_LARGEFILE;
-    case F_SETFL: return fcntl_set_flags(f, (uint32_t)argument);
+    case F_GETFL: return linux_open_flags(file_flags(f) | O_LARGEFILE);
+    case F_SETFL: return fcntl_set_flags(f, linux_open_flags((uint32_t)argument));
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:

@@ -11,6 +11,8 @@
  */
 #include "files.h"
 
+#include <linux_abi.h>
+
 #define OPEN_FLAGS                                                                                 \
     ((uint32_t)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |        \
                 O_SYNC | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
@@ -244,12 +246,12 @@ static int64_t open_fd(uint64_t dirfd, uint64_t user, uint32_t flags, uint32_t m
 
 DEFINE_CALL4(openat, dirfd, user, flags, mode)
 {
-    return open_fd(dirfd, user, (uint32_t)flags, (uint32_t)mode);
+    return open_fd(dirfd, user, linux_open_flags((uint32_t)flags), (uint32_t)mode);
 }
 
 DEFINE_CALL3(open, user, flags, mode)
 {
-    return open_fd((uint64_t)AT_FDCWD, user, (uint32_t)flags, (uint32_t)mode);
+    return open_fd((uint64_t)AT_FDCWD, user, linux_open_flags((uint32_t)flags), (uint32_t)mode);
 }
 
 DEFINE_CALL2(creat, user, mode)

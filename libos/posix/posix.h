@@ -19,6 +19,8 @@
 #ifndef POSIX_H
 #define POSIX_H
 
+#include "machine.h"
+
 #include <exo.h>
 #include <lib/heap.h>
 #include <lib/linux/errno.h>
@@ -49,11 +51,8 @@ struct waiter;
 
 /* ---- one thread -------------------------------------------------------------------------------- */
 
-/* What entry.S saves of a foreign call; on the thread's LibOS stack. See arch/x86_64/entry.S. */
-struct call_frame;
-
 struct thread {
-    uint64_t saved[6]; /* entry.S: registers of fork, vfork, clone; stays first */
+    uint64_t saved[MACHINE_SAVED]; /* entry.S: registers of fork, vfork, clone; stays first */
     struct process *process;
     struct thread *next; /* of the process */
     exo_cap cap;
@@ -252,7 +251,8 @@ struct image {
 /*
  * Each Linux call `name` is implemented by posix_NAME, with six words, whatever it uses of them.
  * linux/calls.def has one line a call: POSIX_CALL(name, "note") runs with image->lock held (taken
- * and released by entry.S), POSIX_FREE(name, "note") without. Numbers: arch/MACHINE/numbers.def.
+ * and released by entry.S), POSIX_FREE(name, "note") without; linux/legacy.def has those that newer
+ * machines have no number for. Numbers: arch/MACHINE/numbers.def.
  * A definition names the arguments it has:
  *
  *     DEFINE_CALL3(read, fd, buffer, bytes) { ... return got; }
@@ -285,6 +285,7 @@ typedef int64_t posix_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
 #define POSIX_CALL(name, note) posix_function posix_##name;
 #define POSIX_FREE(name, note) posix_function posix_##name;
 #include "linux/calls.def"
+#include "linux/legacy.def"
 #undef POSIX_CALL
 #undef POSIX_FREE
 

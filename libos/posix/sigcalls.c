@@ -2,14 +2,12 @@
 /* The calls on signals: actions, masks, sending, waiting. What they work on is in signal.c. */
 #include "core.h"
 
+#include <linux_abi.h>
+
 #define SIGSET_BYTES 8u
 
-struct linux_sigaction {
-    uint64_t handler, flags, restorer, mask;
-};
-
-#define SA_KNOWN                                                                        \
-    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_RESTART | \
+#define SA_KNOWN                                                                              \
+    (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | LINUX_SA_RESTORER | SA_ONSTACK | SA_RESTART | \
      SA_NODEFER | SA_RESETHAND)
 
 static bool signo_is_valid(uint64_t signo)
@@ -29,8 +27,8 @@ DEFINE_CALL4(rt_sigaction, signo, action, old, set_bytes)
     if (action && user_read(&a, action, sizeof a) < 0)
         return -EFAULT;
     if (old) {
-        struct linux_sigaction was = {record->handler, record->flags, record->restorer,
-                                      record->mask};
+        struct linux_sigaction was =
+            linux_sigaction(record->handler, record->flags, record->restorer, record->mask);
 
         if (user_write(old, &was, sizeof was) < 0)
             return -EFAULT;
@@ -40,7 +38,7 @@ DEFINE_CALL4(rt_sigaction, signo, action, old, set_bytes)
     bool tell = a.handler <= SIG_IGN || record->handler <= SIG_IGN ||
                 (signo == SIGCHLD && a.flags != record->flags);
     /* Unknown flags are dropped, as Linux does: programs read back what is supported. */
-    *record = (struct sigaction_record){a.handler, a.flags & SA_KNOWN, a.restorer,
+    *record = (struct sigaction_record){a.handler, a.flags & SA_KNOWN, linux_restorer(&a),
                                         a.mask & ~SIGNALS_NEVER_BLOCKED};
     if (tell) {
         if (a.handler == SIG_IGN ||
@@ -189,7 +187,7 @@ DEFINE_CALL2(sigaltstack, stack, old)
         t->altstack_flags = SS_DISABLE;
         return 0;
     }
-    if (s.size < MINSIGSTKSZ)
+    if (s.size < LINUX_MINSIGSTKSZ)
         return -ENOMEM;
     t->altstack_base = s.base;
     t->altstack_size = s.size;

@@ -5,6 +5,8 @@
  */
 #include "core.h"
 
+#include <exo_clock.h>
+
 enum {
     CLOCK_REALTIME,
     CLOCK_MONOTONIC,
@@ -22,7 +24,7 @@ enum {
 exo_time time_now(void)
 {
     const struct exo_view *v = exo_view();
-    uint64_t ticks = machine_ticks() - v->tick_base;
+    uint64_t ticks = exo_ticks() - v->tick_base;
 
     return (uint64_t)((unsigned __int128)ticks * v->tick_mult >> v->tick_shift);
 }

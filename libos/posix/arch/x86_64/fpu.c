@@ -90,3 +90,8 @@ uint64_t machine_hwcap(void)
     cpuid(1, 0, r);
     return r[3];
 }
+
+uint64_t machine_hwcap2(void)
+{
+    return 0;
+}

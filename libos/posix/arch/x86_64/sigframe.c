@@ -48,11 +48,7 @@ struct fp_software {
 static_assert(sizeof(struct fp_software) == 112, "Linux ABI");
 #define FP_SOFTWARE_AT 464u
 
-static bool on_altstack(const struct frame_request *r, uint64_t sp)
-{
-    return !(r->altstack_flags & SS_DISABLE) && sp > r->altstack_base &&
-           sp - r->altstack_base <= r->altstack_size;
-}
+#define RED_ZONE 128u
 
 static int64_t fp_push(uint64_t at)
 {
@@ -76,10 +72,8 @@ static int64_t fp_push(uint64_t at)
 
 int64_t frame_push(struct exo_context *c, const struct frame_request *r)
 {
-    bool was_on = on_altstack(r, c->rsp);
-    bool switches = (r->flags & SA_ONSTACK) && !(r->altstack_flags & SS_DISABLE) && !was_on;
-    uint64_t sp = switches ? r->altstack_base + r->altstack_size : c->rsp - 128;
-    uint64_t fp = (sp - fpu_bytes() - 4) & ~(uint64_t)63;
+    uint64_t sp = c->rsp, low = frame_stack(r, &sp);
+    uint64_t fp = ((sp == c->rsp ? sp - RED_ZONE : sp) - fpu_bytes() - 4) & ~(uint64_t)63;
     uint64_t at = ((fp - sizeof(struct rt_frame)) & ~(uint64_t)15) - 8;
     struct rt_frame frame = {
         .return_address = r->restorer,
@@ -104,7 +98,7 @@ int64_t frame_push(struct exo_context *c, const struct frame_request *r)
             },
     };
 
-    if ((switches || was_on) && at < r->altstack_base)
+    if (at < low)
         return -EFAULT;
     memcpy(frame.info, r->info, sizeof frame.info);
     if (fp_push(fp) < 0 || user_write(at, &frame, sizeof frame) < 0)
@@ -158,4 +152,9 @@ int64_t frame_pop(struct exo_context *c, uint64_t sp, struct frame_return *r)
         .altstack_flags = u.stack_flags,
     };
     return 0;
+}
+
+uint64_t frame_bytes(void)
+{
+    return fpu_bytes() + 1024;
 }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/* Calls that only riscv64 has. */
+#include "core.h"
+
+#define HWPROBE_KEY_BASE_BEHAVIOR 3
+#define HWPROBE_BASE_IMA          1u
+#define HWPROBE_KEY_IMA_EXT_0     4
+#define HWPROBE_IMA_FD            1u
+#define HWPROBE_IMA_C             2u
+#define HWPROBE_KEY_CPUPERF_0     5
+#define HWPROBE_KEYS              6 /* 0-2 are who made the processor: 0, we do not say */
+
+/* What the build itself relies on; further extensions are not announced. */
+static uint64_t hwprobe_value(int64_t key)
+{
+    switch (key) {
+    case HWPROBE_KEY_BASE_BEHAVIOR: return HWPROBE_BASE_IMA;
+    case HWPROBE_KEY_IMA_EXT_0: return HWPROBE_IMA_FD | HWPROBE_IMA_C;
+    default: return 0; /* of CPUPERF_0: how fast misaligned accesses are is not known */
+    }
+}
+
+DEFINE_CALL5(riscv_hwprobe, pairs, count, cpu_bytes, cpus, flags)
+{
+    struct {
+        int64_t key;
+        uint64_t value;
+    } pair;
+
+    (void)cpu_bytes, (void)cpus; /* all processors are alike */
+    if (flags != 0)
+        return -EINVAL;
+    for (uint64_t i = 0; i < count; i++, pairs += sizeof pair) {
+        if (user_read(&pair, pairs, sizeof pair) < 0)
+            return -EFAULT;
+        if (pair.key < 0 || pair.key >= HWPROBE_KEYS)
+            pair.key = -1;
+        pair.value = pair.key < 0 ? 0 : hwprobe_value(pair.key);
+        if (user_write(pairs, &pair, sizeof pair) < 0)
+            return -EFAULT;
+    }
+    return 0;
+}
+
+#define FLUSH_LOCAL 1u
+
+/* Of this hart. The others: whoever is switched to runs a fence.i in the kernel. */
+DEFINE_CALL3(riscv_flush_icache, start, end, flags)
+{
+    (void)start, (void)end;
+    if (flags & ~(uint64_t)FLUSH_LOCAL)
+        return -EINVAL;
+    __asm__ volatile("fence.i" : : : "memory");
+    return 0;
+}
