@@ -6,7 +6,8 @@ set(EXO_TARGET aarch64-unknown-none-elf)
 # ARMv8.1 for its atomic instructions (LSE) and PAN.
 set(EXO_MACHINE_OPTIONS -march=armv8.1-a -mgeneral-regs-only -mno-outline-atomics)
 set(EXO_MACHINE_KERNEL_OPTIONS "")
-set(EXO_MACHINE_POSIX_OPTIONS "")
+# x18 is left alone by the LibOS, so that a call need not save it.
+set(EXO_MACHINE_POSIX_OPTIONS -ffixed-x18)
 set(EXO_MACHINE_DEVICE_TREE ON)
 set(EXO_MACHINE_RAW_IMAGE ON)
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What the LibOS's portable part needs of the machine: aarch64. */
+#ifndef POSIX_MACHINE_H
+#define POSIX_MACHINE_H
+
+#include "port.h"
+
+/* Words of struct thread for entry.S: x18-x29, x16, x17 and pc of the call. */
+#define MACHINE_SAVED 16
+
+/* What entry.S keeps of a call in progress, at the upper end of the thread's LibOS stack. x16, x17 and
+ * pc of the call are in the UTCB (exo/utcb.h: reflect_saved, reflect_pc). */
+struct call_frame {
+    union {
+        uint64_t x[16];
+        struct {
+            uint64_t arguments[8], number; /* x8 */
+        };
+    };
+    uint64_t x30, nzcv;
+};
+static_assert(sizeof(struct call_frame) == 144, "entry.S knows the layout");
+
+static inline struct call_frame *call_frame_of(const struct thread *t)
+{
+    return (struct call_frame *)((uintptr_t)t - sizeof(struct call_frame));
+}
+
+/* entry.S: how a new thread begins (function, stack pointer), and the registers of fork_point. */
+struct start {
+    uint64_t function, sp;
+    uint64_t saved[16];
+};
+
+/* usercopy.S */
+int64_t user_fpu_save(void *area);
+int64_t user_fpu_restore(void *area);
+
+/* The program's thread pointer; the UTCB's is another register. */
+static inline uint64_t machine_tls(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(value));
+    return value;
+}
+
+static inline void machine_set_tls(uint64_t value)
+{
+    __asm__ volatile("msr tpidr_el0, %0" : : "r"(value));
+}
+
+/* Vector state (fpu.c): fpsr, fpcr, v0-v31, as in Linux's struct fpsimd_context. */
+#define FPU_BYTES     520u
+#define FPU_BYTES_MAX 576u /* a whole number of 64-byte pieces */
+
+extern const char vdso_rt_sigreturn[]; /* vdso.S */
+
+#define MACHINE_PLATFORM "aarch64"
+
+/* The result of the call that a context has just left. */
+static inline int64_t context_result(const struct exo_context *c)
+{
+    return (int64_t)c->regs[0];
+}
+
+static inline void context_set_result(struct exo_context *c, int64_t result)
+{
+    c->regs[0] = (uint64_t)result;
+}
+
+/* The way out of a call is one instruction, reflect_return: no context is ever on it. */
+static inline uint64_t context_leave(struct exo_context *c)
+{
+    (void)c;
+    return NO_CALL;
+}
+
+/* Restarting a call: back over the instruction, with its number and its first argument, which the
+ * result has replaced. */
+static inline void context_restart(struct exo_context *c, uint64_t number)
+{
+    const struct thread *t = (const struct thread *)exo_utcb()->libos[0];
+
+    c->regs[8] = number;
+    c->regs[0] = call_frame_of(t)->arguments[0];
+    c->pc -= 4;
+}
+
+#define MACHINE_PAGE_FAULT 0 /* not told to programs */
+
+#endif
