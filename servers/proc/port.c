@@ -23,6 +23,7 @@
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 #include <lib/string.h>
+#include <libos/exo/clock.h>
 
 #define SHARED_VA    0x0000300000000000u /* page 0 of slot s's proc_shared: + s pages */
 #define SHARED_PAGES (PROC_SHARED_BYTES / EXO_PAGE_SIZE)
@@ -345,10 +346,7 @@ int64_t port_death(uint32_t slot)
 
 exo_time port_now(void)
 {
-    const struct exo_view *view = exo_view();
-    uint64_t ticks = __builtin_readcyclecounter() - view->tick_base;
-
-    return (exo_time)((unsigned __int128)ticks * view->tick_mult >> view->tick_shift);
+    return clock_uptime();
 }
 
 void port_notify_init(void)
