@@ -25,6 +25,7 @@
 #include "privileged.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define UTCB_VA      0x00007f2000000000u /* of a process's first thread: libos/posix/posix.h */
 
 static sigjmp_buf back;
 
@@ -127,20 +128,35 @@ static int privileged(void)
     return 0;
 }
 
+typedef void call_way(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                      uint64_t a4, uint64_t a5);
+
+static void linux_call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                       uint64_t a4, uint64_t a5)
+{
+    syscall((long)number, a0, a1, a2, a3, a4, a5);
+}
+
+static void native_call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                        uint64_t a4, uint64_t a5)
+{
+    exo_trap(number, a0, a1, a2, a3, a4, a5);
+}
+
 /* Makes one call with every combination of a wild value in one place and zeros or ones elsewhere;
  * in a child, because some of these calls are right to end it. */
-static void try_call(long number)
+static void try_call(call_way *call, uint64_t number)
 {
     pid_t child = fork();
 
     if (child == 0) {
         alarm(1);
         for (size_t i = 0; i < COUNT(wild); i++) {
-            syscall(number, wild[i], wild[i], wild[i], wild[i], wild[i], wild[i]);
-            syscall(number, wild[i], 1, 1, 1, 1, 1);
-            syscall(number, 0, wild[i], 8, 0, 0, 0);
-            syscall(number, 1, wild[i], 4096, wild[i], 1, 0);
-            syscall(number, 3, 1, wild[i], 1, wild[i], wild[i]);
+            call(number, wild[i], wild[i], wild[i], wild[i], wild[i], wild[i]);
+            call(number, wild[i], 1, 1, 1, 1, 1);
+            call(number, 0, wild[i], 8, 0, 0, 0);
+            call(number, 1, wild[i], 4096, wild[i], 1, 0);
+            call(number, 3, 1, wild[i], 1, wild[i], wild[i]);
         }
         _exit(0);
     }
@@ -152,16 +168,24 @@ static void try_call(long number)
     }
 }
 
+/* These reach other processes on purpose: kill and its like, with -1 for everyone. */
+static const uint64_t left_out[] = {
+    SYS_kill,   SYS_tkill,   SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
+    SYS_reboot, SYS_vhangup,
+#ifdef SYS_fork /* newer machines make processes by clone alone */
+    SYS_fork,   SYS_vfork,
+#endif
+};
+
 static int linux_calls(void)
 {
-    for (long number = 0; number < 462; number++) {
-        /* These reach other processes on purpose: kill and its like, with -1 for everyone. */
-        if (number == SYS_kill || number == SYS_tkill || number == SYS_tgkill ||
-            number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo ||
-            number == SYS_reboot || number == SYS_vhangup || number == SYS_fork ||
-            number == SYS_vfork)
-            continue;
-        try_call(number);
+    for (uint64_t number = 0; number < 462; number++) {
+        size_t i = 0;
+
+        while (i < COUNT(left_out) && left_out[i] != number)
+            i++;
+        if (i == COUNT(left_out))
+            try_call(linux_call, number);
     }
     return 0;
 }
@@ -176,12 +200,12 @@ static int native_calls(void)
 #define EXO_CALL5                    EXO_CALL1
 #define EXO_CALL6                    EXO_CALL1
 #define EXO_CALL_MSG                 EXO_CALL1
-    static const long numbers[] = {
+    static const uint64_t numbers[] = {
 #include <exo/calls.def>
     };
 
     for (size_t i = 0; i < COUNT(numbers); i++)
-        try_call(numbers[i]);
+        try_call(native_call, numbers[i]);
     return 0;
 }
 
@@ -207,7 +231,7 @@ static int loop(void)
 /* Behind the back of the LibOS: the kernel is told to hold every upcall back. */
 static int loop_masked(void)
 {
-    exo_utcb()->masked = 1;
+    ((struct exo_utcb *)UTCB_VA)->masked = 1;
     return loop();
 }
 
