@@ -26,6 +26,9 @@ void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to)
 {
     from &= ~(EXO_PAGE_SIZE - 1);
     to = (to + EXO_PAGE_SIZE - 1) & ~(EXO_PAGE_SIZE - 1);
+    if (boot->kept_count == HAL_RANGES)
+        kernel_panic("too many reserved ranges of memory");
+    boot->kept[boot->kept_count++] = (struct hal_range){from, to - from};
     for (unsigned i = 0, count = boot->ram_count; i < count; i++) {
         struct hal_range *ram = &boot->ram[i];
         uint64_t end = ram->base + ram->bytes;

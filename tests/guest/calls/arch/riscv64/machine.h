@@ -8,4 +8,6 @@
 #define KERNEL_IMAGE ((void *)0xffffffff80200000u)
 #define NONCANONICAL ((void *)0x0000800000000000u)
 
+#define HAS_PORTS false /* I/O ports */
+
 #endif
