@@ -10,8 +10,12 @@
 
 static bool to_host;
 
+/* The firmware has said a lot on the serial port. Where the host has the log, the port is all the
+ * console's, and the host wants to know from where on (tools/exo-run). */
 void log_start(bool there_is_a_host)
 {
+    if (there_is_a_host)
+        log_text("exov6: the console begins\r\n");
     to_host = there_is_a_host;
 }
 

@@ -122,7 +122,8 @@ struct exo_thread_args {
     uint64_t utcb;       /* page-aligned, two free pages; the kernel puts the UTCB there */
     uint64_t pc, sp;     /* where it starts */
     uint64_t arg;        /* its first argument register */
-    uint64_t tls;        /* initial thread pointer (x86_64: fs base) */
+    uint64_t tls;        /* initial thread pointer (x86_64: fs base; riscv64: its second argument
+                            register instead, as tp is the UTCB) */
     uint64_t foreign_pc; /* where foreign system calls go; 0: they are an EXO_UP_EXCEPTION */
     uint64_t upcall_pc;  /* where faults and events go; 0: a fault ends the environment */
     uint64_t nested_pc;  /* where a fault while upcalls are masked goes; 0: it ends it too */
