@@ -15,7 +15,7 @@ static bool to_host;
 void log_start(bool there_is_a_host)
 {
     if (there_is_a_host)
-        log_text("exov6: the console begins\r\n");
+        log_text("exov6: the console begins\n"); /* the firmware makes CR LF of it */
     to_host = there_is_a_host;
 }
 
