@@ -121,13 +121,22 @@ void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to)
     }
 }
 
+/* Memory of the secure world alone, for instance, is "disabled" for us. */
+static bool is_enabled(int node)
+{
+    int bytes;
+    const char *status = fdt_getprop(tree, node, "status", &bytes);
+
+    return !status || (status[0] == 'o' && status[1] == 'k'); /* "okay", and "ok" of old */
+}
+
 static void memory_read(struct hal_boot *boot)
 {
     uint64_t base, size;
     int node = -1, child;
 
     while ((node = fdt_node_offset_by_prop_value(tree, node, "device_type", "memory", 7)) >= 0) {
-        for (int i = 0; reg_read(node, i, &base, &size); i++)
+        for (int i = 0; is_enabled(node) && reg_read(node, i, &base, &size); i++)
             ram_add(boot, base, base + size);
     }
     for (int i = 0; i < fdt_num_mem_rsv(tree); i++) {

@@ -59,8 +59,6 @@ static void features_read(void)
 
 void cpu_start(void)
 {
-    SYSREG_WRITE(vbar_el1, vectors);
-    isb(); /* whatever faults from here on is told */
     features_read();
 
     uint64_t tcr = SYSREG_READ(tcr_el1);

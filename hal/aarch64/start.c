@@ -24,8 +24,10 @@ const struct hal_boot *hal_start(void)
     cpu->cpu.scratch[0] = (uint64_t)fatal_stack_top;
     SYSREG_WRITE(tpidr_el1, cpu);
     cpu->mpidr = SYSREG_READ(mpidr_el1) & 0xff00ffffff;
-    cpu_start();
+    SYSREG_WRITE(vbar_el1, vectors);
+    isb(); /* whatever faults from here on is told, once the log is there */
     boot_info_read(&boot);
+    cpu_start();
     paging_start(&boot);
     interrupt_start();
     clock_start();
