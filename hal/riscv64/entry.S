@@ -11,7 +11,7 @@
  * sstatus needs no care: SPP is 0 all the time but in trap_in_kernel, the user's interrupt enable means
  * nothing while user code runs, and FS belongs to the thread (context.c).
  *
- * Cost in instructions, in and out, without the C between: native call 90, reflection 35,
+ * Cost in instructions, in and out, without the C between: native call 90, reflection 34,
  * reflect_return 23.
  */
 #include "layout.h"
