@@ -25,4 +25,8 @@ PRIVILEGED(do_hvc, "hvc #0", "r"(0))
 PRIVILEGED(do_smc, "smc #0", "r"(0))
 PRIVILEGED(do_host, "hlt #0xf000", "r"(0))
 
+static void (*const privileged_ways[])(void) = {do_ttbr, do_sctlr, do_read_sctlr, do_vbar,
+                                                do_elr,  do_utcb,  do_mask,       do_tlbi,
+                                                do_eret, do_hvc,   do_smc,        do_host};
+
 #endif
