@@ -4,7 +4,7 @@
 # configures build/ARCH and passes the wish on (ARCH=x86_64, riscv64 or aarch64).
 
 # What is tested when nobody names an ARCH (or a BUILD).
-ARCHES := x86_64
+ARCHES := x86_64 riscv64 aarch64
 TESTED := $(or $(ARCH),$(if $(BUILD),x86_64,$(ARCHES)))
 
 ARCH  ?= x86_64

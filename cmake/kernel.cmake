@@ -61,10 +61,12 @@ if(EXO_MACHINE_RAW_IMAGE)
   add_custom_target(kernel-image ALL DEPENDS ${CMAKE_BINARY_DIR}/kernel.img)
 endif()
 
-# `gdb kernel.elf` works in the top folder as well.
+# `gdb kernel.elf` works in the top folder as well; gdb-multiarch in build/ARCH for the others.
+if(EXO_ARCH STREQUAL "x86_64")
 add_custom_command(TARGET kernel POST_BUILD
   COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:kernel>
     ${CMAKE_SOURCE_DIR}/kernel.elf)
+endif()
 
 # The disassembly with source lines and the symbols by address: `make listing`.
 add_custom_command(OUTPUT kernel.lst kernel.sym

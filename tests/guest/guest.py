@@ -22,10 +22,12 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools"))
+import builds  # noqa: E402
 import newc  # noqa: E402
 
 EXO_RUN = TOP / "tools" / "exo-run"
 BUILD = Path(os.environ.get("EXO_BUILD") or TOP / "build" / "x86_64")
+ARCH = builds.arch_of(BUILD) or "x86_64"
 
 
 class Failed(Exception):

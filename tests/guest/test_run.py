@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -127,9 +128,9 @@ def gdb_stops_in_main_with_source():
     try:
         time.sleep(3)
         done = subprocess.run(
-            ["gdb", "-nx", "-batch", "-ex", f"target remote localhost:{port}", "-ex", "b main",
+            [shutil.which("gdb-multiarch") or "gdb", "-nx", "-batch", "-ex", f"target remote localhost:{port}", "-ex", "b main",
              "-ex", "c", "-ex", "info source", "-ex", "bt", "kernel.elf"],
-            cwd=TOP if BUILD.parent == TOP / "build" else BUILD, capture_output=True, text=True,
+            cwd=TOP if BUILD == TOP / "build" / "x86_64" else BUILD, capture_output=True, text=True,
             check=False, timeout=60, stdin=subprocess.DEVNULL)
     finally:
         machine.terminate()
