@@ -31,6 +31,7 @@ set(EXO_KERNEL_SOURCES
   kernel/mem/space.c
   kernel/mem/space_calls.c
   kernel/object.c
+  kernel/sched/lock.c
   kernel/sched/sched.c
   kernel/sched/timer.c
   kernel/trace/log.c

@@ -8,9 +8,21 @@
  * machine it runs on.
  *
  * Context of every function unless said otherwise: kernel mode, interrupts off, on the CPU's own
- * kernel stack. The kernel never sleeps: the machine enters it through one of the kernel_* functions
- * at the end of this file and, when that returns, loads the context of hal_cpu()->thread_context
- * (which may be another thread's by then) and leaves to user mode.
+ * kernel stack, under the kernel lock. The kernel never sleeps: the machine enters it through one of
+ * the kernel_* functions at the end of this file and, when that returns, loads the context of
+ * hal_cpu()->thread_context (which may be another thread's by then) and leaves to user mode.
+ *
+ * Several CPUs. Each has its own struct hal_cpu, kernel stack, and timer; they share everything else.
+ * There is one kernel lock (hal/lock.h lists it and the few others). The portable kernel takes it in
+ * its kernel_* functions and gives it back before they return, and around hal_idle; the machine neither
+ * takes nor knows it. What the machine does by itself - reflecting a foreign call, acknowledging an
+ * interrupt, serving another CPU's shoot-down - needs no lock. A function below that says "any context" is also
+ * called without the kernel lock and on several CPUs at once.
+ *
+ * A CPU in the kernel has interrupts off, so it may keep another one waiting. Only two things wait for
+ * another CPU: the kernel's locks, by hal_relax, and hal_space_flush. The second is called under the
+ * kernel lock, so there is one at a time; whoever waits for a lock serves it in hal_relax; whoever has
+ * just come into the kernel or is about to leave it soon waits, or lets interrupts in. So both ends.
  */
 #ifndef HAL_HAL_H
 #define HAL_HAL_H
@@ -50,11 +62,42 @@ struct hal_boot {
  *  image is mapped; every RAM page is reachable through hal_frame_ptr afterwards. */
 const struct hal_boot *hal_start(void);
 
-/** Writes to the kernel's log device. Any context. */
+/** Writes to the kernel's log device. Any context; the caller sees to it that lines do not mix. */
 void hal_log(const char *text, size_t bytes);
 
-/** Stops the machine; never returns. */
+/** Stops the machine; never returns. Any context, any CPU. */
 _Noreturn void hal_power_off(void);
+
+/* ---- CPUs -------------------------------------------------------------------------------------- */
+
+#define HAL_CPUS 8u /* at most; further ones are left alone */
+
+/** How many CPUs there are: after hal_start those that the machine's tables name, after hal_cpus_start
+ *  those that run. They are numbered 0 .. hal_cpu_count - 1; the boot CPU is 0. */
+extern unsigned hal_cpu_count;
+
+/** Starts the other CPUs. Called once, by CPU 0, when the portable kernel is ready for them. Each comes
+ *  up with what hal_start gave the first (traps, tables, features, its interrupt controller and timer;
+ *  its counter agrees with CPU 0's, or kernel_panic) and calls kernel_cpu on a kernel stack of its own,
+ *  which has a guard page. Returns when all have got that far; one that does not answer within a second
+ *  is left out and takes no number. */
+void hal_cpus_start(void);
+
+/** Interrupts another CPU: kernel_ipi is called there, from user mode or hal_idle, soon. What this CPU
+ *  wrote before is seen there. One that is asked again before it has come to it is called once or
+ *  twice. One that has interrupts off gets it when it lets them in. Not for this CPU. */
+void hal_ipi(unsigned cpu);
+
+/** One turn of a loop that waits for another CPU to write a word: tells the processor so, and serves
+ *  what other CPUs demand of this one without waiting for it to let interrupts in (hal_space_flush,
+ *  hal_cpus_stop). Called with or without locks, interrupts off; touches nothing of the portable
+ *  kernel's. */
+void hal_relax(void);
+
+/** Stops all other CPUs for good, wherever they are, as far as the machine can; waits for that, but not
+ *  longer than 100 ms. Whoever calls it (kernel_panic, power-off) must not wait for a lock afterwards:
+ *  a stopped CPU may hold it. Any context; of two at once one wins, and the other is stopped. */
+void hal_cpus_stop(void);
 
 /* ---- this CPU ---------------------------------------------------------------------------------- */
 
@@ -69,11 +112,15 @@ struct hal_cpu {
     uint64_t kernel_stack;              /* top */
     uint64_t scratch[4];                /* the trap entry's own */
     unsigned number;
+    uint32_t locks;           /* debug builds: a bit for each lock it holds (hal/lock.h) */
     struct cpu_state *kernel; /* the portable kernel's state of this CPU */
 };
+/** This CPU's. Any context; the answer never changes on a CPU, and kernel code never changes CPUs. */
 struct hal_cpu *hal_cpu(void); /* inline */
 
-/** Lets interrupts in and sleeps until one was served; returns with interrupts off. */
+/** Lets interrupts in and sleeps until one was served; returns with interrupts off. Without the kernel
+ *  lock. An interrupt that came since they were switched off must end the sleep at once: whoever makes
+ *  work for this CPU changes a word under the lock, then calls hal_ipi. */
 void hal_idle(void);
 
 /* ---- physical memory --------------------------------------------------------------------------- */
@@ -111,17 +158,28 @@ uint64_t hal_space_next(const struct hal_space *space, uint64_t va, uint64_t end
 /** Frees all tables of a space whose entries were all cleared; at most `budget` tables a call.
  *  True when it is finished. */
 bool hal_space_free(struct hal_space *space, struct hal_table_source *source, unsigned budget);
-/** Loads the space on this CPU (0: kernel only). */
+/** Loads the space on this CPU (0: kernel only). A space may be loaded on several; struct hal_space
+ *  keeps count of them as hal_space_flush needs it. */
 void hal_space_switch(struct hal_space *space);
-/** After an entry of `space` that was present changed or went: forgets cached translations of va,
- *  or of the whole space if va is HAL_FLUSH_ALL. */
+/** After entries of `space` that were present changed or went: when it returns, no CPU uses an old
+ *  translation of va - or of any address, if va is HAL_FLUSH_ALL - and what user code on another CPU
+ *  wrote through one is in memory. One call for a whole range: the caller changes all entries first. The
+ *  frames behind them must not be used for anything else before it returns. */
 #define HAL_FLUSH_ALL UINT64_MAX
 void hal_space_flush(struct hal_space *space, uint64_t va);
+/** After an entry changed so that it only allows more, or was found to allow what a fault on this CPU
+ *  asked for: forgets the old translation on this CPU. Another that still has it takes a fault, and
+ *  comes here itself. */
+void hal_space_flush_here(struct hal_space *space, uint64_t va);
 /** Maps a kernel-owned frame read-only for users at EXO_VIEW_VA in every space made afterwards. */
 void hal_view_set(pfn_t frame);
 
 /* Entries, all inline. rights: EXO_MAP_READ/WRITE/EXEC; soft: HAL_SOFT_*; device: uncached. */
 hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device);
+/** Replaces an entry and answers the old one, in one atomic step: while the kernel looks, the processor
+ *  of another CPU may note in it that the page was written. Every change of a present entry goes
+ *  through this; an entry that was 0 may be written plainly, as no processor changes one. */
+hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value);
 bool hal_pte_present(hal_pte_t entry);
 pfn_t hal_pte_frame(hal_pte_t entry);
 uint32_t hal_pte_rights(hal_pte_t entry);
@@ -163,7 +221,8 @@ void hal_context_redirect(struct hal_context *c, uint64_t pc, uint64_t arg);
 void hal_context_set_tls(struct hal_context *c, uint64_t tls);
 
 /** Switches what the registers of the running thread do not cover: FPU and vector state, thread
- *  pointer, UTCB register. `from` may be 0 (nothing to save). */
+ *  pointer, UTCB register. `from` may be 0 (nothing to save). `to` may be 0: this CPU puts the thread
+ *  away whole, so that another can take it up; nothing is loaded, and the next call has `from` 0. */
 void hal_context_switch(struct hal_context *from, struct hal_fpu *from_fpu, struct hal_context *to,
                         struct hal_fpu *to_fpu);
 /** A fresh FPU state, and a copy of another thread's. */
@@ -174,17 +233,25 @@ _Noreturn void hal_enter_user(void);
 
 /* ---- time, interrupts, ports ------------------------------------------------------------------- */
 
-uint64_t hal_ticks(void); /* inline: the counter that user code reads too */
+uint64_t hal_ticks(void); /* inline: the counter that user code reads too; the same on all CPUs */
 /** The counter's value at time 0, and ns = ticks * mult >> shift. Fixed after hal_start. */
 struct hal_clock {
     uint64_t base, mult;
     uint32_t shift;
 };
 extern struct hal_clock hal_clock;
-/** One timer interrupt (kernel_timer) at time `ns` or soon after; EXO_FOREVER: none. */
+/** One timer interrupt (kernel_timer) on this CPU at time `ns` or soon after; EXO_FOREVER: none. Each
+ *  CPU has a timer of its own. */
 void hal_timer(uint64_t ns);
 
-/** Device interrupt lines 0 .. HAL_IRQS - 1 (the machine's own number in hal_machine.h). */
+/** One timer interrupt (kernel_timer) on this CPU at time `ns` or soon after; EXO_FOREVER: none. Each
+ *  CPU has a timer of its own. */
+void hal_timer(uint64_t ns);
+
+/** Device interrupt lines 0 .. HAL_IRQS - 1 (the machine's own number in hal_machine.h). They arrive at
+ *  CPU 0; any CPU may mask and unmask one. As a line can arrive while another CPU is in one of these,
+ *  the machine guards what it notes about lines by LOCK_LINES (hal/lock.h), which it does not hold
+ *  while it calls the portable kernel. */
 void hal_irq_unmask(unsigned line);
 void hal_irq_mask(unsigned line);
 
@@ -197,6 +264,14 @@ uint64_t hal_entropy(void);
 
 /* ---- what the machine calls -------------------------------------------------------------------- */
 
+/*
+ * On the kernel stack of the CPU, interrupts off, no lock held: each takes the kernel lock itself, as
+ * far as it needs it, and does not hold it when it returns. The exceptions are kernel_fault_in, which
+ * runs inside of hal_copy_in/out and so under the lock, and kernel_panic, from anywhere.
+ */
+
+/** Where a CPU that hal_cpus_start started arrives; hal_cpu()->kernel is 0 yet. Ends as main() does. */
+_Noreturn void kernel_cpu(void);
 /** A native call: number already checked to be below EXO_NR_LIMIT; registers are saved in
  *  hal_cpu()->thread_context. Sets the result itself. */
 void kernel_call(unsigned number, struct hal_context *context);
@@ -208,9 +283,11 @@ void kernel_exception(unsigned vector, uint64_t error);
  *  From user mode, or from hal_idle. */
 void kernel_interrupt(unsigned line);
 void kernel_timer(void);
+/** Another CPU called hal_ipi for this one. From user mode, or from hal_idle. */
+void kernel_ipi(void);
 /** A fault of hal_copy_in/out: tries to make va accessible in the current space. */
 bool kernel_fault_in(uint64_t va, uint32_t access);
-/** A fault of the kernel itself: prints what it gets and stops the machine. */
+/** A fault of the kernel itself: stops the other CPUs, prints what it gets, stops the machine. */
 _Noreturn void kernel_panic(const char *format, ...);
 
 #endif
