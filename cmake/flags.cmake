@@ -53,7 +53,8 @@ endfunction()
 
 # The kernel is one program to the optimiser in Release: short functions in many files cost nothing.
 exo_kind(kernel_flags ${EXO_MACHINE_KERNEL_OPTIONS} -DEXO_KERNEL $<$<CONFIG:Release>:-flto>
-  $<$<CONFIG:Release>:-fomit-frame-pointer>)
+  $<$<CONFIG:Release>:-fomit-frame-pointer>
+  $<$<OR:$<BOOL:${EXO_LOCK_TIME}>,$<CONFIG:Debug>>:-DEXO_LOCK_TIME>)
 target_include_directories(kernel_flags INTERFACE ${EXO_KERNEL_INCLUDES})
 exo_kind(native_flags)
 target_include_directories(native_flags INTERFACE ${EXO_LIBOS_INCLUDES})

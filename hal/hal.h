@@ -94,6 +94,13 @@ void hal_ipi(unsigned cpu);
  *  kernel's. */
 void hal_relax(void);
 
+/** As hal_relax, after a number of turns: the CPU sleeps until another one calls hal_wake for it, or for
+ *  no reason at all. Interrupts stay off as far as the portable kernel can tell: none of its functions is
+ *  called. A wake that comes just before must not be slept over. Without this a virtual machine whose
+ *  CPUs share fewer real ones waits a time slice for each lock. */
+void hal_doze(void);
+void hal_wake(unsigned cpu);
+
 /** Stops all other CPUs for good, wherever they are, as far as the machine can; waits for that, but not
  *  longer than 100 ms. Whoever calls it (kernel_panic, power-off) must not wait for a lock afterwards:
  *  a stopped CPU may hold it. Any context; of two at once one wins, and the other is stopped. */
@@ -158,8 +165,8 @@ uint64_t hal_space_next(const struct hal_space *space, uint64_t va, uint64_t end
 /** Frees all tables of a space whose entries were all cleared; at most `budget` tables a call.
  *  True when it is finished. */
 bool hal_space_free(struct hal_space *space, struct hal_table_source *source, unsigned budget);
-/** Loads the space on this CPU (0: kernel only). A space may be loaded on several; struct hal_space
- *  keeps count of them as hal_space_flush needs it. */
+/** Loads the space, which is not the loaded one, on this CPU (0: kernel only). A space may be loaded on
+ *  several; the machine keeps note of them as hal_space_flush needs it. */
 void hal_space_switch(struct hal_space *space);
 /** After entries of `space` that were present changed or went: when it returns, no CPU uses an old
  *  translation of va - or of any address, if va is HAL_FLUSH_ALL - and what user code on another CPU
@@ -240,10 +247,6 @@ struct hal_clock {
     uint32_t shift;
 };
 extern struct hal_clock hal_clock;
-/** One timer interrupt (kernel_timer) on this CPU at time `ns` or soon after; EXO_FOREVER: none. Each
- *  CPU has a timer of its own. */
-void hal_timer(uint64_t ns);
-
 /** One timer interrupt (kernel_timer) on this CPU at time `ns` or soon after; EXO_FOREVER: none. Each
  *  CPU has a timer of its own. */
 void hal_timer(uint64_t ns);

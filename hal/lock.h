@@ -23,10 +23,14 @@ struct lock {
     _Atomic uint32_t next;    /* ticket that is handed out next */
     _Atomic uint32_t serving; /* ticket whose turn it is */
     enum lock_rank rank;
+    _Atomic uint32_t dozing;        /* a bit for each CPU that has gone to sleep over it */
+    _Atomic uint32_t cpu[HAL_CPUS]; /* of the ticket n: at n % HAL_CPUS; there are never more */
 };
+static_assert((HAL_CPUS & (HAL_CPUS - 1)) == 0, "ticket numbers wrap around");
 
 /** The slow paths and the checks: kernel/sched/lock.c. */
 void lock_wait(struct lock *lock, uint32_t ticket);
+void lock_wake(struct lock *lock, uint32_t ticket);
 void lock_check_take(const struct lock *lock);
 void lock_check_give(const struct lock *lock);
 /** This CPU is about to leave the kernel or to sleep: holds it no lock? */
@@ -52,10 +56,12 @@ static inline void lock_take(struct lock *lock)
 static inline void lock_give(struct lock *lock)
 {
     LOCK_CHECK(lock_check_give(lock));
-    /* Only the holder writes `serving`, so it can be read plainly. Release: all that was done under the
-     * lock comes before the next holder's acquire. */
-    uint32_t ticket = atomic_load_explicit(&lock->serving, memory_order_relaxed);
-    atomic_store_explicit(&lock->serving, ticket + 1, memory_order_release);
+    /* Release: all that was done under the lock comes before the next holder's acquire. Sequentially
+     * consistent, with the load after it: a waiter sets its bit in `dozing` and then looks at `serving`,
+     * so either it sees the new number, or its bit is seen here. */
+    uint32_t ticket = atomic_fetch_add_explicit(&lock->serving, 1, memory_order_seq_cst) + 1;
+    if (__builtin_expect(atomic_load_explicit(&lock->dozing, memory_order_seq_cst) != 0, 0))
+        lock_wake(lock, ticket);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <kernel/mem/frame.h>
 #include <kernel/mem/space.h>
 #include <kernel/object.h>
+#include <kernel/sched/lock.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trace/log.h>
@@ -30,6 +31,9 @@ int main(void)
     const struct hal_boot *boot = hal_start();
     log_print("ExoV6 0.6");
 
+    /* From here on this CPU holds the kernel lock, as on every other way into the kernel. */
+    lock_take(&kernel_lock);
+
     /* Memory: who owns each frame, and the objects that hang on it. */
     frame_init(boot);
     object_init();
@@ -43,10 +47,14 @@ int main(void)
     sched_init();
     view_init(boot->epoch_ns);
 
+    /* The other CPUs: they come as far as the kernel lock. */
+    hal_cpus_start();
+    sched_start_others();
+
     /* The first environment gets all there is, and the kernel gives way to it. */
     init_start(boot, root);
-    log_print("%lu of %lu frames free", (unsigned long)frame_free_count(),
-              (unsigned long)frame_total_count());
-    sched_leave();
+    log_print("%lu of %lu frames free, %u CPU%s", (unsigned long)frame_free_count(),
+              (unsigned long)frame_total_count(), sched_cpus, sched_cpus > 1 ? "s" : "");
+    kernel_leave();
     hal_enter_user();
 }

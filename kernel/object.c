@@ -10,6 +10,7 @@
 #include <kernel/irq/device.h>
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
+#include <kernel/mem/poison.h>
 #include <kernel/mem/region.h>
 #include <kernel/object.h>
 #include <kernel/trap/view.h>
@@ -95,6 +96,7 @@ void *pool_take(struct pool *pool, uint32_t *index)
         place = page->free;
         slot = slot_at(pool, page, place);
         page->free = *(uint16_t *)slot;
+        poison_check((uint16_t *)slot + 1, pool->bytes - sizeof(uint16_t), "a kernel object");
         memset(slot, 0, pool->bytes);
     } else {
         place = page->fresh++;
@@ -125,6 +127,7 @@ void pool_give(struct pool *pool, void *slot, uint32_t index)
     }
     if (page->live == 0)
         pool->spare = number;
+    poison_fill(slot, pool->bytes);
     *(uint16_t *)slot = page->free;
     page->free = (uint16_t)(index & ((1u << pool->shift) - 1));
 }

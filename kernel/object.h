@@ -17,7 +17,7 @@
 #include <exo/types.h>
 #include <stdbool.h>
 
-/* Locks: everything in the kernel is under the one kernel lock (one CPU so far). */
+/* Locks: everything in the kernel is under the one kernel lock (hal/lock.h). */
 
 struct account;
 

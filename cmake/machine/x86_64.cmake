@@ -28,8 +28,10 @@ set(EXO_HAL_SOURCES
   hal/x86_64/page.S
   hal/x86_64/paging.c
   hal/x86_64/port.c
+  hal/x86_64/smp.c
   hal/x86_64/space.c
   hal/x86_64/start.c
+  hal/x86_64/trampoline.S
   hal/x86_64/trap.c
   hal/x86_64/user_copy.S
 )

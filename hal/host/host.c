@@ -8,7 +8,7 @@
 #include <kernel/ipc/waitset.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/space.h>
-#include <kernel/sched/sched.h>
+#include <kernel/sched/lock.h>
 #include <kernel/trap/view.h>
 #include <stdio.h>
 
@@ -45,6 +45,7 @@ void host_start(unsigned mib)
     timer_init();
     sched_init();
     view_init(0);
+    kernel_enter(); /* and all that tests do is inside of one kernel entry */
 }
 
 struct thread *host_thread(struct env *env, uint64_t utcb_va)
@@ -103,6 +104,39 @@ void hal_log(const char *text, size_t bytes)
 _Noreturn void hal_power_off(void)
 {
     abort(); /* a panic: no test powers the machine off on purpose */
+}
+
+/* One CPU. */
+unsigned hal_cpu_count = 1;
+
+void hal_cpus_start(void)
+{
+}
+
+void hal_cpus_stop(void)
+{
+}
+
+void hal_ipi(unsigned cpu)
+{
+    fprintf(stderr, "there is no CPU %u\n", cpu);
+    abort();
+}
+
+void hal_wake(unsigned cpu)
+{
+    hal_ipi(cpu);
+}
+
+void hal_doze(void)
+{
+    hal_relax();
+}
+
+void hal_relax(void)
+{
+    fprintf(stderr, "the kernel waits for another CPU, but there is none\n");
+    abort();
 }
 
 void hal_idle(void)
@@ -196,6 +230,12 @@ void hal_space_switch(struct hal_space *space)
 void hal_space_flush(struct hal_space *space, uint64_t va)
 {
     (void)space; /* nothing is remembered here */
+    (void)va;
+}
+
+void hal_space_flush_here(struct hal_space *space, uint64_t va)
+{
+    (void)space;
     (void)va;
 }
 

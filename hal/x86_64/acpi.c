@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one ACPI table the kernel needs itself: the MADT, which says where the interrupt controllers
- * are and how the old ISA lines are wired to them (ACPI 6.5, 5.2.12). Everything else in ACPI is a
+ * The one ACPI table the kernel needs itself: the MADT, which says which processors there are, where
+ * the interrupt controllers are and how the old ISA lines are wired to them (ACPI 6.5, 5.2.12). Everything else in ACPI is a
  * matter for user space. Without tables the addresses are those that every PC has.
  */
 #include "machine.h"
@@ -22,6 +22,11 @@ struct rsdp { /* ACPI 5.2.5.3 */
 struct madt {
     struct header header;
     uint32_t lapic_pa, flags;
+};
+
+struct madt_cpu { /* entry type 0 */
+    uint8_t type, bytes, processor, apic_id;
+    uint32_t flags; /* bit 0: it is there */
 };
 
 struct madt_ioapic { /* entry type 1 */
@@ -91,7 +96,11 @@ static const struct madt *madt_find(uint64_t rsdp_pa)
 
 static void madt_entry(const uint8_t *entry, struct acpi_info *info)
 {
-    if (entry[0] == 1) {
+    if (entry[0] == 0) {
+        const struct madt_cpu *cpu = (const struct madt_cpu *)entry;
+        if (cpu->flags & 1 && info->cpu_count < HAL_CPUS)
+            info->cpu_apic_id[info->cpu_count++] = cpu->apic_id;
+    } else if (entry[0] == 1) {
         const struct madt_ioapic *ioapic = (const struct madt_ioapic *)entry;
         if (ioapic->first == 0) { /* a second controller's lines lie beyond HAL_IRQS */
             info->ioapic_pa = ioapic->pa;

@@ -71,7 +71,7 @@ high:   xor     %eax, %eax
         mov     %eax, %ss
         mov     %eax, %fs
         mov     %eax, %gs
-        lea     kernel_stack_top(%rip), %rsp
+        lea     kernel_stacks + KERNEL_STACK_STEP(%rip), %rsp
         xor     %ebp, %ebp              /* back traces end here */
         call    main
 1:      cli                             /* main does not return */
@@ -105,15 +105,14 @@ early_pdpt_high:
 early_pd:
         .skip   4 * 4096
 
-        /* The final tables leave the guard page out, so that an overflow is a double fault (on a
-         * stack of its own) and not a silent overwriting of what lies below. */
-        .globl kernel_stack_guard, kernel_stack_top, fatal_stacks
-kernel_stack_guard:
-        .skip   4096
-        .skip   KERNEL_STACK_BYTES
-kernel_stack_top:
-fatal_stacks:                           /* NMI, double fault, machine check */
-        .skip   3 * FATAL_STACK_BYTES
+        /* A guard page and a stack for each CPU. The final tables leave the guard pages out, so that
+         * an overflow is a double fault (on a stack of its own) and not a silent overwriting of what
+         * lies below. */
+        .globl kernel_stacks, fatal_stacks
+kernel_stacks:
+        .skip   MAX_CPUS * KERNEL_STACK_STEP
+fatal_stacks:                           /* of each CPU: NMI, double fault, machine check */
+        .skip   MAX_CPUS * 3 * FATAL_STACK_BYTES
 
         .section .note.Xen, "a", @note
         .balign 4

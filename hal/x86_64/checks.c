@@ -68,5 +68,7 @@ SAME(UTCB_MASKED, struct exo_utcb, masked);
 
 static_assert(NR_BASE == EXO_NR_BASE && NR_LIMIT == EXO_NR_LIMIT, "layout.h");
 static_assert(USER_TOP == EXO_USER_TOP && DIRECT_BASE == HAL_DIRECT_BASE, "layout.h");
+static_assert(MAX_CPUS == HAL_CPUS, "layout.h");
+static_assert(KERNEL_STACK_STEP == KERNEL_STACK_BYTES + EXO_PAGE_SIZE, "layout.h");
 static_assert(sizeof(struct tss) == 104, "SDM volume 3, figure 8-11");
 static_assert(HAL_SOFT_OWNED == 1 && HAL_SOFT_COW == 2, "two soft bits (hal_machine.h)");

@@ -22,8 +22,7 @@
 #define RATE_SHIFT 31 /* of `rate`: room for counters up to 8 GHz */
 
 struct hal_clock hal_clock;
-static uint64_t rate;     /* timer ticks = nanoseconds * rate >> RATE_SHIFT */
-static uint64_t deadline; /* what hal_timer was asked for last */
+static uint64_t rate; /* timer ticks = nanoseconds * rate >> RATE_SHIFT */
 
 static uint64_t scale(uint64_t value, uint64_t factor, unsigned shift)
 {
@@ -101,7 +100,13 @@ void clock_start(bool icount)
         hal_clock.shift = TICK_SHIFT;
     }
     rate = ((cpu_features.tsc_deadline ? tsc_hz : lapic_hz) << RATE_SHIFT) / NS_PER_S;
-    deadline = EXO_FOREVER;
+    clock_start_other();
+}
+
+/* All CPUs have counters and timers of the same frequency. */
+void clock_start_other(void)
+{
+    machine_cpu()->deadline = EXO_FOREVER;
     lapic_timer_mode(cpu_features.tsc_deadline);
 }
 
@@ -128,7 +133,7 @@ static void countdown_set(uint64_t ns)
 
 void hal_timer(uint64_t ns)
 {
-    deadline = ns;
+    machine_cpu()->deadline = ns;
     if (cpu_features.tsc_deadline)
         deadline_set(ns);
     else
@@ -138,8 +143,8 @@ void hal_timer(uint64_t ns)
 void clock_interrupt(void)
 {
     lapic_acknowledge();
-    if (now_ns() < deadline)
-        hal_timer(deadline);
+    if (now_ns() < machine_cpu()->deadline)
+        hal_timer(machine_cpu()->deadline);
     else
         kernel_timer();
 }

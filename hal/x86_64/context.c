@@ -65,10 +65,13 @@ void hal_context_save(const struct hal_context *c, struct exo_context *to)
 
 void hal_context_load(struct hal_context *c, const struct exo_context *from)
 {
+    /* Another thread may write there meanwhile: what is checked must be what was read, once. */
+    const volatile struct exo_context *shared = from;
+
     words_copy(c, from);
-    c->rsp = from->rsp;
-    c->rip = pc_safe(from->rip);
-    c->rflags = (from->rflags & FLAGS_ALLOWED) | FLAGS_ALWAYS;
+    c->rsp = shared->rsp;
+    c->rip = pc_safe(shared->rip);
+    c->rflags = (shared->rflags & FLAGS_ALLOWED) | FLAGS_ALWAYS;
     c->cs = USER_CS;
     c->ss = USER_DS;
 }
@@ -107,6 +110,8 @@ static void switch_quick(struct hal_context *from, struct hal_fpu *from_fpu,
         __asm__ volatile("xsave64 %0" : "=m"(*from_fpu) : "a"(-1), "d"(-1));
         __asm__ volatile("rdfsbase %0" : "=r"(from->tls));
     }
+    if (!to)
+        return;
     __asm__ volatile("xrstor64 %0" : : "m"(*to_fpu), "a"(-1), "d"(-1));
     __asm__ volatile("wrfsbase %0" : : "r"(to->tls));
     __asm__ volatile("swapgs\n\t"
@@ -130,6 +135,8 @@ static __attribute__((noinline)) void switch_slow(struct hal_context *from,
             __asm__ volatile("fxsave64 %0" : "=m"(*from_fpu));
         from->tls = rdmsr(MSR_FS_BASE);
     }
+    if (!to)
+        return;
     if (cpu_features.xsave)
         __asm__ volatile("xrstor64 %0" : : "m"(*to_fpu), "a"(-1), "d"(-1));
     else
@@ -143,7 +150,8 @@ static __attribute__((noinline)) void switch_slow(struct hal_context *from,
 void hal_context_switch(struct hal_context *from, struct hal_fpu *from_fpu, struct hal_context *to,
                         struct hal_fpu *to_fpu)
 {
-    machine_cpu()->tss.rsp[0] = (uint64_t)to + CTX_FRAME_END;
+    if (to)
+        machine_cpu()->tss.rsp[0] = (uint64_t)to + CTX_FRAME_END;
     if (cpu_features.quick_switch)
         switch_quick(from, from_fpu, to, to_fpu);
     else

@@ -95,6 +95,25 @@ static void smap_remove(void)
     cpuid(0, 0); /* serializes: the changed instructions are fetched again */
 }
 
+/* What every CPU has to be told. */
+static void registers_start(struct cpuid one, struct cpuid seven)
+{
+    control_start(one, seven);
+    if (cpu_features.xsave)
+        vectors_start();
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+    wrmsr(MSR_STAR, (uint64_t)USER_BASE << 48 | (uint64_t)KERNEL_CS << 32);
+    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+    wrmsr(MSR_SFMASK, SYSCALL_MASK);
+    if (cpu_features.rdtscp)
+        wrmsr(MSR_TSC_AUX, hal_cpu()->number);
+}
+
+void cpu_start_other(void)
+{
+    registers_start(cpuid(1, 0), cpuid_7());
+}
+
 void cpu_start(void)
 {
     struct cpuid one = cpuid(1, 0), seven = cpuid_7(), extended = cpuid(0x80000001, 0);
@@ -106,17 +125,11 @@ void cpu_start(void)
     cpu_features.tsc_deadline = one.c & 1u << 24;
     cpu_features.quick_switch = cpu_features.xsave && seven.b & 1u << 0;
     cpu_features.gigabyte = extended.d & 1u << 26;
+    cpu_features.rdtscp = extended.d & 1u << 27;
 
     if (!(seven.b & 1u << 20))
         smap_remove();
-    control_start(one, seven);
-    if (cpu_features.xsave)
-        vectors_start();
-
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-    wrmsr(MSR_STAR, (uint64_t)USER_BASE << 48 | (uint64_t)KERNEL_CS << 32);
-    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-    wrmsr(MSR_SFMASK, SYSCALL_MASK);
+    registers_start(one, seven);
 }
 
 uint64_t hal_entropy(void)

@@ -20,8 +20,8 @@ struct pointer {
     uint64_t base;
 } __attribute__((packed));
 
-struct machine_cpu boot_cpu;
-static alignas(16) struct gate idt[256];
+struct machine_cpu machine_cpus[HAL_CPUS];
+static alignas(16) struct gate idt[256]; /* the same for all CPUs */
 
 static void gate_set(unsigned vector, const char *code, unsigned ist, uint8_t type)
 {
@@ -38,7 +38,7 @@ static void gate_set(unsigned vector, const char *code, unsigned ist, uint8_t ty
 
 /* The three that can hit the kernel anywhere, even between swapgs and a good stack, get stacks of
  * their own. All others strike user code, or kernel code that expects them. */
-static void idt_load(void)
+static void idt_fill(void)
 {
     for (unsigned vector = 0; vector < 256; vector++)
         gate_set(vector, trap_stubs + 16 * vector, 0, GATE_INTERRUPT);
@@ -46,7 +46,10 @@ static void idt_load(void)
     gate_set(VECTOR_NMI, fatal_nmi, 1, GATE_INTERRUPT);
     gate_set(VECTOR_DOUBLE_FAULT, fatal_double_fault, 2, GATE_INTERRUPT);
     gate_set(VECTOR_MACHINE_CHECK, fatal_machine_check, 3, GATE_INTERRUPT);
+}
 
+static void idt_load(void)
+{
     struct pointer pointer = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
@@ -57,7 +60,8 @@ static void tss_load(struct machine_cpu *cpu)
 
     cpu->tss.rsp[0] = cpu->cpu.kernel_stack; /* until the first hal_context_switch */
     for (unsigned i = 0; i < 3; i++)
-        cpu->tss.ist[i] = (uint64_t)fatal_stacks + (i + 1) * FATAL_STACK_BYTES;
+        cpu->tss.ist[i] =
+            (uint64_t)fatal_stacks + (cpu->cpu.number * 3 + i + 1) * FATAL_STACK_BYTES;
     cpu->tss.io_map = sizeof cpu->tss; /* beyond the limit: no port for user mode */
 
     cpu->gdt[TSS_SEL / 8] = (sizeof cpu->tss - 1) | (base & 0xffffff) << 16 | (uint64_t)0x89 << 40 |
@@ -72,22 +76,29 @@ static void gdt_load(struct machine_cpu *cpu)
     cpu->gdt[KERNEL_DS / 8] = 0x00cf93000000ffff;
     cpu->gdt[USER_DS / 8] = 0x00cff3000000ffff;
     cpu->gdt[USER_CS / 8] = 0x00affb000000ffff;
+    cpu->gdt[CPU_SEL / 8] = 0x0040f50000000000 | cpu->cpu.number;
 
     struct pointer pointer = {sizeof cpu->gdt - 1, (uint64_t)cpu->gdt};
     __asm__ volatile("lgdt %0\n\t"
                      "mov %1, %%ss"
                      :
                      : "m"(pointer), "r"(KERNEL_DS));
-    /* cs was loaded by boot.S from a table with the same descriptor at the same place. */
+    /* cs was loaded by boot.S or trampoline.S from a table with the same descriptor at the same
+     * place. */
 }
 
-void descriptors_start(struct machine_cpu *cpu)
+void descriptors_start(unsigned number)
 {
+    struct machine_cpu *cpu = &machine_cpus[number];
+
+    cpu->cpu.number = number;
     cpu->cpu.scratch[0] = (uint64_t)cpu; /* what hal_cpu() answers */
-    cpu->cpu.kernel_stack = (uint64_t)kernel_stack_top;
+    cpu->cpu.kernel_stack = (uint64_t)kernel_stacks + (number + 1) * KERNEL_STACK_STEP;
     gdt_load(cpu);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
     wrmsr(MSR_KERNEL_GS_BASE, 0);
     tss_load(cpu);
+    if (number == 0)
+        idt_fill();
     idt_load();
 }

@@ -12,6 +12,8 @@
  *   edge    not masked at the pin, because the I/O APIC forgets an edge that comes while it is.
  *           Instead an edge that comes too early is noted here, and unmasking sends it again.
  */
+#include <hal/lock.h>
+
 #include "machine.h"
 
 enum lapic_register {
@@ -20,6 +22,7 @@ enum lapic_register {
     LAPIC_EOI = 0xb0,
     LAPIC_SPURIOUS = 0xf0,
     LAPIC_COMMAND = 0x300,
+    LAPIC_TARGET = 0x310, /* of the command: an APIC's number in the highest byte */
     LAPIC_TIMER = 0x320,
     LAPIC_LINT0 = 0x350,
     LAPIC_LINT1 = 0x360,
@@ -28,12 +31,13 @@ enum lapic_register {
     LAPIC_CURRENT = 0x390,
     LAPIC_DIVIDE = 0x3e0,
 };
-#define LAPIC_ENABLE       0x100u   /* in LAPIC_SPURIOUS */
-#define LAPIC_MASKED       0x10000u /* in any local vector */
-#define LAPIC_DEADLINE     0x40000u /* in LAPIC_TIMER: TSC-deadline mode; else one-shot */
-#define LAPIC_DIVIDE_BY_1  0xbu
-#define LAPIC_SEND_TO_SELF 0x44000u /* in LAPIC_COMMAND: fixed, assert, shorthand "self" */
-#define APIC_BASE_ENABLE   0x800u
+#define LAPIC_ENABLE      0x100u   /* in LAPIC_SPURIOUS */
+#define LAPIC_MASKED      0x10000u /* in any local vector */
+#define LAPIC_DEADLINE    0x40000u /* in LAPIC_TIMER: TSC-deadline mode; else one-shot */
+#define LAPIC_DIVIDE_BY_1 0xbu
+#define LAPIC_SEND        0x4000u /* in LAPIC_COMMAND: fixed, assert */
+#define LAPIC_SENDING     0x1000u /* ... the last command is not delivered yet */
+#define APIC_BASE_ENABLE  0x800u
 
 #define IOAPIC_VERSION  1u
 #define IOAPIC_PIN(pin) (0x10u + 2 * (pin)) /* low word; the high one, the destination, follows */
@@ -48,7 +52,8 @@ struct line {
     bool masked; /* it was delivered, or never unmasked */
     bool again;  /* edge: another one came while it was masked */
 };
-static struct line lines[HAL_IRQS];
+static struct line lines[HAL_IRQS]; /* with the I/O APIC under this lock: */
+static struct lock lines_lock = {.rank = LOCK_LINES};
 
 static uint32_t lapic_read(enum lapic_register where)
 {
@@ -91,7 +96,7 @@ static void pic_stop(void)
         outb(steps[i].port, steps[i].value);
 }
 
-static void lapic_start(void)
+void lapic_start(void)
 {
     wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE);
     lapic_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
@@ -139,6 +144,7 @@ void interrupt_start(void)
 {
     pic_stop();
     lapic_start();
+    machine_cpu()->apic_id = lapic_id();
     ioapic_start();
 }
 
@@ -156,13 +162,15 @@ void hal_irq_unmask(unsigned number)
 
     if (!line->wired)
         return;
+    lock_take(&lines_lock);
     line->masked = false;
     if (line->pin_word & PIN_MASKED)
         pin_mask(line, false);
     if (line->again) {
         line->again = false;
-        lapic_write(LAPIC_COMMAND, LAPIC_SEND_TO_SELF | (VECTOR_LINE + number));
+        lapic_send(0, VECTOR_LINE + number);
     }
+    lock_give(&lines_lock);
 }
 
 void hal_irq_mask(unsigned number)
@@ -171,22 +179,26 @@ void hal_irq_mask(unsigned number)
 
     if (!line->wired)
         return;
+    lock_take(&lines_lock);
     line->masked = true;
     line->again = false;
     if (!(line->pin_word & PIN_MASKED))
         pin_mask(line, true);
+    lock_give(&lines_lock);
 }
 
 static void line_serve(unsigned number)
 {
     struct line *line = &lines[number];
-    bool wanted = !line->masked;
 
+    lock_take(&lines_lock);
+    bool wanted = !line->masked;
     line->masked = true;
     if (line->pin_word & PIN_LEVEL)
         pin_mask(line, true);
     else if (!wanted)
         line->again = true;
+    lock_give(&lines_lock);
     lapic_acknowledge();
     if (wanted)
         kernel_interrupt(number);
@@ -196,10 +208,19 @@ static void line_serve(unsigned number)
  * them is marked as in service, so an acknowledgement would hit another interrupt. */
 void interrupt_serve(unsigned vector)
 {
-    if (vector == VECTOR_TIMER)
+    if (vector == VECTOR_TIMER) {
         clock_interrupt();
-    else if (vector >= VECTOR_LINE && vector < VECTOR_LINE + HAL_IRQS)
+    } else if (vector == VECTOR_IPI) {
+        lapic_acknowledge();
+        kernel_ipi();
+    } else if (vector == VECTOR_WAKE) {
+        lapic_acknowledge();
+    } else if (vector == VECTOR_FLUSH) {
+        flush_serve();
+        lapic_acknowledge();
+    } else if (vector >= VECTOR_LINE && vector < VECTOR_LINE + HAL_IRQS) {
         line_serve(vector - VECTOR_LINE);
+    }
 }
 
 /* sti takes effect after the next instruction, so nothing can come between it and hlt and be slept
@@ -214,11 +235,56 @@ void hal_idle(void)
                      : "memory");
 }
 
-/* ---- the local APIC's timer -------------------------------------------------------------------- */
+/* ---- the local APIC: other CPUs, and the timer -------------------------------------------------- */
+
+uint8_t lapic_id(void)
+{
+    return (uint8_t)(lapic_read(LAPIC_ID) >> 24);
+}
 
 void lapic_acknowledge(void)
 {
     lapic_write(LAPIC_EOI, 0);
+}
+
+/* Stores to the APIC's registers are uncached and so come after all stores before them (SDM volume 3,
+ * 9.2.2): the other CPU sees what was written for it. */
+void lapic_signal(uint8_t apic_id, uint32_t signal)
+{
+    while (lapic_read(LAPIC_COMMAND) & LAPIC_SENDING)
+        __asm__ volatile("pause");
+    __asm__ volatile("" : : : "memory"); /* for the compiler: all stores are made by now */
+    lapic_write(LAPIC_TARGET, (uint32_t)apic_id << 24);
+    lapic_write(LAPIC_COMMAND, signal);
+}
+
+void lapic_send(unsigned cpu, enum vector vector)
+{
+    lapic_signal(machine_cpus[cpu].apic_id, LAPIC_SEND | vector);
+}
+
+/* The task priority holds all vectors below VECTOR_WAKE back (SDM volume 3, 11.8.3.1), so that the
+ * interrupts that get through are those which touch nothing of the portable kernel's. */
+void hal_doze(void)
+{
+    __asm__ volatile("mov %0, %%cr8\n\t"
+                     "sti\n\t"
+                     "hlt\n\t"
+                     "cli\n\t"
+                     "mov %1, %%cr8"
+                     :
+                     : "r"((uint64_t)(VECTOR_WAKE >> 4) - 1), "r"((uint64_t)0)
+                     : "memory");
+}
+
+void hal_wake(unsigned cpu)
+{
+    lapic_send(cpu, VECTOR_WAKE);
+}
+
+void hal_ipi(unsigned cpu)
+{
+    lapic_send(cpu, VECTOR_IPI);
 }
 
 void lapic_timer_mode(bool tsc_deadline)

@@ -21,8 +21,14 @@
 
 #define DIRECT_LIMIT 0x8000000000 /* 512 GiB */
 
+#define MAX_CPUS           8 /* HAL_CPUS */
 #define KERNEL_STACK_BYTES 16384
+#define KERNEL_STACK_STEP  20480 /* from one CPU's stack to the next: the guard page below each */
 #define FATAL_STACK_BYTES  4096
+
+/* Where the other CPUs begin (trampoline.S): a page that real mode reaches, of RAM that hal_boot.ram
+ * leaves out. */
+#define TRAMPOLINE_PA 0x8000
 
 /*
  * Selectors. The order is what SYSCALL and SYSRET demand (SDM volume 2, SYSRET): user data is
@@ -34,6 +40,8 @@
 #define USER_DS   0x2b
 #define USER_CS   0x33
 #define TSS_SEL   0x40
+#define CPU_SEL \
+    0x7b /* no segment: its limit is the CPU's number, for lsl in user mode, as on Linux */
 
 /* struct hal_context. The first 15 words are those of struct exo_context. */
 #define CTX_R8        0

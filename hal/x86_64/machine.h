@@ -22,6 +22,7 @@ enum msr {
     MSR_FS_BASE = 0xc0000100,
     MSR_GS_BASE = 0xc0000101,
     MSR_KERNEL_GS_BASE = 0xc0000102, /* the other of the two that swapgs exchanges */
+    MSR_TSC_AUX = 0xc0000103,        /* what rdtscp and rdpid tell user code: the CPU's number */
 };
 
 static inline uint64_t rdmsr(enum msr number)
@@ -57,6 +58,7 @@ struct cpu_features {
     bool xsave;
     bool quick_switch; /* xsave, and rdfsbase and its family */
     bool rdrand;
+    bool rdtscp;
     bool tsc_deadline; /* the local APIC's timer takes a TSC value */
     bool gigabyte;     /* 1 GiB pages */
 };
@@ -76,10 +78,13 @@ struct tss {
 
 struct machine_cpu {
     struct hal_cpu cpu; /* first: gs:0 */
-    uint64_t gdt[10];
+    uint64_t gdt[16];
     struct tss tss;
+    uint8_t apic_id;
+    uint64_t deadline;       /* what hal_timer was asked for last */
+    struct hal_space *space; /* loaded, or 0 */
 };
-extern struct machine_cpu boot_cpu;
+extern struct machine_cpu machine_cpus[HAL_CPUS];
 
 static inline struct machine_cpu *machine_cpu(void)
 {
@@ -88,13 +93,29 @@ static inline struct machine_cpu *machine_cpu(void)
 
 /* ---- the steps of hal_start -------------------------------------------------------------------- */
 
-void descriptors_start(struct machine_cpu *cpu); /* descriptors.c: GDT, TSS, IDT, gs base */
-void cpu_start(void);                            /* cpu.c: features, control registers */
-void boot_info_read(struct hal_boot *boot);      /* boot_info.c: what the loader handed over */
-void paging_start(struct hal_boot *boot);        /* paging.c: final tables; takes RAM for them */
-void interrupt_start(void);                      /* interrupt.c: PIC off, APICs on */
-void clock_start(bool icount);                   /* clock.c: calibrates */
-uint64_t cmos_epoch_ns(void);                    /* cmos.c */
+void descriptors_start(unsigned number);    /* descriptors.c: GDT, TSS, IDT, gs base */
+void cpu_start(void);                       /* cpu.c: features, control registers */
+void boot_info_read(struct hal_boot *boot); /* boot_info.c: what the loader handed over */
+void paging_start(struct hal_boot *boot);   /* paging.c: final tables; takes RAM for them */
+void interrupt_start(void);                 /* interrupt.c: PIC off, APICs on */
+void clock_start(bool icount);              /* clock.c: calibrates */
+uint64_t cmos_epoch_ns(void);               /* cmos.c */
+
+/* What another CPU does of it (smp.c). */
+void smp_count(void); /* how many there are */
+void cpu_start_other(void);
+void lapic_start(void);
+void clock_start_other(void);
+_Noreturn void smp_arrive(unsigned number); /* called by trampoline.S, on the CPU's own stack */
+/** Stops this CPU if that is why an NMI came (hal_cpus_stop). */
+void smp_stop_if_asked(void);
+/** Another CPU's demand on this one's translations (space.c). */
+void flush_serve(void);
+
+/* trampoline.S, as paging_start puts it to TRAMPOLINE_PA. */
+extern const char trampoline_start[], trampoline_end[];
+extern const char trampoline_root[]; /* where in it the tables' address belongs */
+extern uint64_t trampoline_number;   /* of the CPU that is being started */
 
 /* From the ACPI tables (acpi.c), or the values every PC has. */
 struct acpi_info {
@@ -103,6 +124,8 @@ struct acpi_info {
         uint32_t gsi;    /* global interrupt number */
         bool level, low; /* trigger and polarity */
     } isa[16];           /* where the 16 lines of the old bus are wired to */
+    uint8_t cpu_apic_id[HAL_CPUS];
+    unsigned cpu_count; /* as many of them are filled in; in the tables' order */
 };
 void acpi_read(uint64_t rsdp_pa, struct acpi_info *info);
 extern struct acpi_info acpi_info;
@@ -122,7 +145,7 @@ static inline const void *early_ptr(uint64_t pa)
 
 /* The image, from kernel.ld. All page aligned. */
 extern char image_start[], text_end[], rodata_end[], image_end[];
-extern char kernel_stack_guard[], kernel_stack_top[], fatal_stacks[];
+extern char kernel_stacks[], fatal_stacks[];
 
 /* Device registers, mapped by paging_start. */
 #define LAPIC_VA  DEVICE_BASE
@@ -143,6 +166,9 @@ enum vector {
     VECTOR_PIC = 0x20,      /* 16 that the disabled old controllers may raise by accident */
     VECTOR_LINE = 0x30,     /* HAL_IRQS device lines */
     VECTOR_TIMER = 0xe0,
+    VECTOR_IPI = 0xe1,   /* hal_ipi */
+    VECTOR_WAKE = 0xf0,  /* hal_wake; these two also get through to a CPU that dozes */
+    VECTOR_FLUSH = 0xf1, /* hal_space_flush */
     VECTOR_SPURIOUS = 0xff,
 };
 
@@ -160,7 +186,13 @@ void interrupt_serve(unsigned vector); /* interrupt.c */
 void clock_interrupt(void);            /* clock.c: the timer's, not yet acknowledged */
 
 /* The local APIC (interrupt.c). */
+uint8_t lapic_id(void);
 void lapic_acknowledge(void);
+/** Interrupts CPU `cpu`, this one included. */
+void lapic_send(unsigned cpu, enum vector vector);
+/** INIT, STARTUP with a page number in the low bits, or NMI, to one APIC or all others. */
+enum lapic_signal { LAPIC_INIT = 0x4500, LAPIC_STARTUP = 0x4600, LAPIC_NMI_OTHERS = 0xc4400 };
+void lapic_signal(uint8_t apic_id, uint32_t signal);
 void lapic_timer_mode(bool tsc_deadline);
 void lapic_timer_start(uint32_t count); /* bus ticks until VECTOR_TIMER; 0: never */
 uint32_t lapic_timer_left(void);

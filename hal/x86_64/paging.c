@@ -89,12 +89,34 @@ static void map(uint64_t va, uint64_t pa, uint64_t bytes, uint64_t rights)
 static void map_image(void)
 {
     const uint64_t image = PA(image_start), text = PA(text_end), constants = PA(rodata_end);
-    const uint64_t guard = PA(kernel_stack_guard), end = PA(image_end);
+    const uint64_t end = PA(image_end);
+    uint64_t at = PA(kernel_stacks);
 
     map(KERNEL_BASE + image, image, text - image, TEXT);
     map(KERNEL_BASE + text, text, constants - text, CONSTANTS);
-    map(KERNEL_BASE + constants, constants, guard - constants, DATA);
-    map(KERNEL_BASE + guard + PAGE, guard + PAGE, end - guard - PAGE, DATA);
+    map(KERNEL_BASE + constants, constants, at - constants, DATA);
+    for (unsigned cpu = 0; cpu < HAL_CPUS; cpu++, at += KERNEL_STACK_STEP)
+        map(KERNEL_BASE + at + PAGE, at + PAGE, KERNEL_STACK_STEP - PAGE, DATA);
+    map(KERNEL_BASE + at, at, end - at, DATA);
+}
+
+/* Copies the trampoline while the early tables let us write to where it belongs; the final ones do not
+ * map that page at all. It runs on tables of its own, where the page is executable and read-only. */
+static void trampoline_place(void)
+{
+    const uint64_t *kernel = (const uint64_t *)(DIRECT_BASE + kernel_root);
+    char *page = (char *)(DIRECT_BASE + TRAMPOLINE_PA);
+    uint64_t pa[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        pa[i] = table_take();
+    for (unsigned i = 0; i < 3; i++)
+        ((uint64_t *)(DIRECT_BASE + pa[i]))[0] = pa[i + 1] | PTE_P | PTE_W;
+    ((uint64_t *)(DIRECT_BASE + pa[3]))[TRAMPOLINE_PA / PAGE] = TRAMPOLINE_PA | PTE_P;
+    ((uint64_t *)(DIRECT_BASE + pa[0]))[511] = kernel[511];
+    for (const char *from = trampoline_start; from < trampoline_end; from++)
+        page[from - trampoline_start] = *from;
+    *(uint32_t *)(page + (trampoline_root - trampoline_start)) = (uint32_t)pa[0];
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
@@ -142,6 +164,7 @@ void paging_start(struct hal_boot *boot)
         map_direct(boot->ram[i].base, boot->ram[i].base + boot->ram[i].bytes);
     map(LAPIC_VA, acpi_info.lapic_pa & ~(PAGE - 1), PAGE, DEVICE);
     map(IOAPIC_VA, acpi_info.ioapic_pa & ~(PAGE - 1), PAGE, DEVICE);
+    trampoline_place();
 
     ram_cut(boot, PA(image_start), PA(image_end));
     ram_cut(boot, heap, heap_next);

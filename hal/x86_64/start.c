@@ -28,11 +28,12 @@ static bool line_has(const char *line, const char *word)
 const struct hal_boot *hal_start(void)
 {
     hal_clock.base = hal_ticks(); /* time 0 */
-    descriptors_start(&boot_cpu);
+    descriptors_start(0);
     cpu_start();
     boot_info_read(&boot);
     paging_start(&boot);
     interrupt_start();
+    smp_count();
     clock_start(line_has(boot.command_line, "icount=1"));
     boot.epoch_ns = cmos_epoch_ns();
     return &boot;

@@ -73,8 +73,7 @@ void trap_from_kernel(struct hal_context *frame)
  * above which lies the return address. */
 static void back_trace(uint64_t rbp)
 {
-    uint64_t bottom = (uint64_t)kernel_stack_guard + EXO_PAGE_SIZE,
-             top = (uint64_t)kernel_stack_top;
+    uint64_t top = hal_cpu()->kernel_stack, bottom = top - KERNEL_STACK_BYTES;
 
     for (unsigned i = 0; i < 32 && rbp >= bottom && rbp + 16 <= top && !(rbp & 7); i++) {
         const uint64_t *link = (const uint64_t *)rbp;
@@ -85,10 +84,27 @@ static void back_trace(uint64_t rbp)
     }
 }
 
+/* It may have struck beside a swapgs, so the gs base tells nothing. The descriptor table is this CPU's
+ * own and lies in its structure. */
+static struct machine_cpu *struck_cpu(void)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) table;
+
+    __asm__("sgdt %0" : "=m"(table));
+    return (struct machine_cpu *)(table.base - offsetof(struct machine_cpu, gdt));
+}
+
 _Noreturn void trap_fatal(struct hal_context *frame)
 {
-    wrmsr(MSR_GS_BASE, (uint64_t)&boot_cpu); /* it may have struck beside a swapgs */
+    wrmsr(MSR_GS_BASE, (uint64_t)struck_cpu());
+    if (frame->vector == VECTOR_NMI)
+        smp_stop_if_asked();
+    hal_cpus_stop();
     log_text("\nkernel: unexpected exception\n");
+    log_hex("  CPU   ", hal_cpu()->number);
     log_hex("  vector", frame->vector);
     log_hex("  error ", frame->error);
     log_hex("  cr2   ", fault_address());

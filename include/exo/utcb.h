@@ -72,7 +72,9 @@ struct exo_utcb {
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
     uint64_t reflect_saved[3]; /* registers of a foreign call, where the machine needs some to get
                                   to the handler and back (exo/context.h says which) */
-    uint64_t reserved[2];
+    uint32_t cpu; /* the CPU that the thread runs on: written by the kernel when it moves */
+    uint32_t reserved0;
+    uint64_t reserved1;
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
     struct exo_reclaim reclaim;
     uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -
@@ -85,6 +87,7 @@ static_assert(offsetof(struct exo_utcb, libos) == 16, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, masked) == 112, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, pending) == 120, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, reflect_saved) == 232, "ABI: UTCB");
+static_assert(offsetof(struct exo_utcb, cpu) == 256, "ABI: UTCB");
 static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 
 /*

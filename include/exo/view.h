@@ -17,6 +17,15 @@
 #define EXO_VIEW_VERSION    1u
 #define EXO_VIEW_PRIORITIES 32u
 #define EXO_VIEW_ORDERS     12u
+#define EXO_VIEW_CPUS       8u
+
+/* One processor, as of its own last timer, yield or idle moment. */
+struct exo_view_cpu {
+    uint64_t idle_ns, entries, thread_switches;
+    uint64_t lock_ns,
+        lock_wait_ns; /* under the kernel lock, and waiting for it; 0 unless the kernel was
+                                       built with EXO_LOCK_TIME */
+};
 
 struct exo_view {
     uint32_t version; /* EXO_VIEW_VERSION */
@@ -34,7 +43,7 @@ struct exo_view {
     uint64_t reflections; /* foreign calls reflected */
     uint64_t space_switches;
     uint64_t dying;   /* environments whose destruction is not finished */
-    uint64_t idle_ns; /* time with nothing to run */
+    uint64_t idle_ns; /* time with nothing to run, of all processors together */
     uint64_t thread_switches;
     /* Tables, exact at every moment. The run queues: how many threads wait for the CPU at each
      * priority (the running one not counted): what a yield would lead to. Free memory: blocks of
@@ -43,6 +52,7 @@ struct exo_view {
     uint32_t free_blocks[EXO_VIEW_ORDERS];
     uint32_t free_singles;
     uint32_t reserved1;
+    struct exo_view_cpu cpu[EXO_VIEW_CPUS]; /* the first `cpus` of them */
 };
 static_assert(sizeof(struct exo_view) <= 4096, "ABI: the view is one page");
 

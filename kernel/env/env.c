@@ -59,12 +59,36 @@ void env_kill(struct env *env, enum exo_cause cause, int64_t status)
     env->object.dead = 1;
     env->cause = cause;
     env->status = status;
+    dying++;
+    timer_cancel(&env->reclaim);
+    env_end(env);
+}
+
+/* Bounded by the threads of one environment, like all that env_end does. */
+static bool runs_elsewhere(struct env *env)
+{
+    bool elsewhere = false;
+
+    for (struct thread *t = env->threads; t; t = t->env_next)
+        elsewhere |= sched_elsewhere(t);
+    if (elsewhere) {
+        for (struct thread *t = env->threads; t; t = t->env_next) {
+            t->suspended = 1; /* none may come to another CPU either */
+            sched_unready(t);
+        }
+    }
+    return elsewhere;
+}
+
+/* Its death is told only when it can do nothing any more. */
+void env_end(struct env *env)
+{
+    if (runs_elsewhere(env))
+        return;
     env->reap_next = 0;
     *reap_tail = env;
     reap_tail = &env->reap_next;
-    dying++;
     this_cpu()->reschedule = true;
-    timer_cancel(&env->reclaim);
     endpoint_server_died(env);
     while (env->threads)
         thread_kill(env->threads);
@@ -128,12 +152,14 @@ int64_t sys_env_destroy(exo_cap env, int64_t status)
     struct env *self = env_current(), *e;
     int64_t st = env_environment(self, env, EXO_R_CONTROL, &e);
 
-    if (st == EXO_EDEAD)
-        return EXO_OK;
-    if (st != EXO_OK)
+    if (st != EXO_OK && st != EXO_EDEAD)
         return st;
-    env_kill(e, e == self ? EXO_EXITED : EXO_DESTROYED, status);
-    return e == self ? SYS_DONE : EXO_OK;
+    if (st == EXO_OK)
+        env_kill(e, e == self ? EXO_EXITED : EXO_DESTROYED, status);
+    if (e == self)
+        return SYS_DONE;
+    return e->threads ? sched_call_again()
+                      : EXO_OK; /* they run on other CPUs, and must stop first */
 }
 
 int64_t sys_env_info(exo_cap env, struct exo_env_info *out)
@@ -146,7 +172,7 @@ int64_t sys_env_info(exo_cap env, struct exo_env_info *out)
     sched_charge();
     uint64_t ticks = e->dead_ticks;
     for (struct thread *t = e->threads; t; t = t->env_next)
-        ticks += t->ticks;
+        ticks += sched_ticks(t);
     struct exo_env_info info = {.cause = e->cause,
                                 .threads = e->thread_count,
                                 .status = e->status,

@@ -66,6 +66,9 @@ struct env *env_current(void);
 int64_t env_create(struct account *account, struct env **out);
 /** Ends it: see above. Harmless on a dead one. */
 void env_kill(struct env *env, enum exo_cause cause, int64_t status);
+/** The rest of env_kill: as long as threads of it run on other CPUs it only tells them to stop, and is
+ *  called again by the last of them (sched.c). */
+void env_end(struct env *env);
 /** A capability to it is gone: ends it if nobody can reach it any more and no thread is in it. */
 void env_abandoned(struct env *env);
 /** One bounded piece of tidying up after the dead. True if there is more. */

@@ -50,7 +50,7 @@ static void utcb_leave(struct thread *t)
         hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
 
         if (e && hal_pte_present(*e) && hal_pte_frame(*e) == frame) {
-            *e = 0;
+            hal_pte_swap(e, 0);
             hal_space_flush(&s->hal, va);
             space_unmap(s, va,
                         va + EXO_PAGE_SIZE); /* if it cannot be cut out, it stays as memory */
@@ -62,6 +62,7 @@ static void utcb_leave(struct thread *t)
 static void utcb_fill(struct thread *t, const struct exo_thread_args *args)
 {
     t->utcb->self = args->utcb;
+    t->utcb->cpu = t->cpu->number;
     for (unsigned i = 0; i < 4; i++)
         t->utcb->libos[i] = args->words[i];
 }
@@ -95,6 +96,9 @@ int64_t thread_create(struct env *env, struct account *account, const struct exo
     t->upcall_pc = args->upcall_pc;
     t->nested_pc = args->nested_pc;
     t->priority = (uint8_t)args->priority;
+    t->cpu = this_cpu();
+    t->affinity = thread_current() ? thread_current()->affinity : UINT32_MAX;
+    t->limits = thread_current() ? thread_current()->limits & LIMIT_CPUS : 0;
     t->state = THREAD_NEW;
     t->sleep.kind = TIMER_SLEEP;
     t->alarm.kind = TIMER_ALARM;
@@ -230,7 +234,9 @@ static int64_t thread_of(exo_cap handle, uint32_t rights, struct thread **out)
         return EXO_OK;
     }
     int64_t st = env_object(env_current(), handle, EXO_THREAD, rights, (void **)out);
-    return st == EXO_OK && (*out)->object.dead ? EXO_EDEAD : st;
+    if (st == EXO_OK && ((*out)->object.dead || (*out)->env->object.dead))
+        return EXO_EDEAD;
+    return st;
 }
 
 static void suspend(struct thread *t, bool stop)
@@ -260,9 +266,10 @@ int64_t sys_thread_suspend(exo_cap thread)
     struct thread *t;
     int64_t st = thread_of(thread, EXO_R_CONTROL, &t);
 
-    if (st == EXO_OK)
-        suspend(t, true);
-    return st;
+    if (st != EXO_OK)
+        return st;
+    suspend(t, true);
+    return sched_elsewhere(t) ? sched_call_again() : EXO_OK;
 }
 
 int64_t sys_env_suspend(exo_cap env, uint32_t suspended)
@@ -273,9 +280,14 @@ int64_t sys_env_suspend(exo_cap env, uint32_t suspended)
     if (st != EXO_OK)
         return st;
     e->suspended = suspended != 0;
-    for (struct thread *t = e->threads; t; t = t->env_next)
+    bool elsewhere = false;
+    for (struct thread *t = e->threads; t; t = t->env_next) {
         suspend(t, e->suspended);
-    return EXO_OK;
+        elsewhere |= suspended && sched_elsewhere(t);
+    }
+    /* Who suspends himself does not look whether the others have stopped: it would be done again when
+     * he goes on. */
+    return elsewhere && e != env_current() ? sched_call_again() : EXO_OK;
 }
 
 int64_t sys_thread_exit(exo_cap thread, uint32_t *clear)
@@ -289,6 +301,10 @@ int64_t sys_thread_exit(exo_cap thread, uint32_t *clear)
     if (thread == 0 && clear && ((uintptr_t)clear & 3) == 0 &&
         hal_copy_out((uintptr_t)clear, &zero, sizeof zero))
         sys_wake(clear, 1);
+    if (sched_elsewhere(t)) {
+        suspend(t, true);
+        return sched_call_again();
+    }
     thread_kill(t);
     return thread == 0 ? SYS_DONE : EXO_OK;
 }
@@ -312,13 +328,13 @@ int64_t sys_cpu_time(exo_cap thread)
         return (int64_t)clock_ns(thread_current()->ticks);
     int64_t st = env_object(self, thread, EXO_THREAD, EXO_R_READ, (void **)&t);
     if (st == EXO_OK)
-        return (int64_t)clock_ns(t->ticks);
+        return (int64_t)clock_ns(sched_ticks(t));
     if (st != EXO_ETYPE ||
         (st = env_object(self, thread, EXO_ENV, EXO_R_READ, (void **)&e)) != EXO_OK)
         return st;
     uint64_t ticks = e->dead_ticks;
     for (t = e->threads; t; t = t->env_next)
-        ticks += t->ticks;
+        ticks += sched_ticks(t);
     return (int64_t)clock_ns(ticks);
 }
 

@@ -19,6 +19,7 @@
 #include <kernel/object.h>
 #include <kernel/sched/timer.h>
 
+struct cpu_state;
 struct env;
 struct endpoint;
 struct notification;
@@ -32,6 +33,9 @@ enum thread_state {
     THREAD_RECEIVING,
     THREAD_DEAD
 };
+
+#define LIMIT_BUDGET 1u /* it has a budget */
+#define LIMIT_CPUS   2u /* not every CPU is allowed */
 
 #define WAIT_INLINE 3u
 
@@ -49,7 +53,10 @@ struct thread {
     uint8_t priority;
     uint8_t queued; /* in a run queue */
     uint8_t suspended;
-    uint8_t check_events; /* look at pending before going to user mode */
+    uint8_t check_events;  /* look at pending before going to user mode */
+    uint8_t limits;        /* LIMIT_*: what a switch to it must look at */
+    uint32_t affinity;     /* a bit for each CPU it may run on */
+    struct cpu_state *cpu; /* where it runs, is queued, or ran last */
     struct thread *run_next, *run_prev;
     uint64_t ticks;                                          /* CPU time used, in hal_ticks */
     uint64_t budget_ns, period_ns, period_end, period_ticks; /* exo_sched_set */

@@ -24,6 +24,12 @@ void event_raise(struct thread *t, uint32_t bits)
         thread_finish(t, EXO_EINTR);
     else if (t->state == THREAD_RECEIVING)
         endpoint_event(t);
+    else if (sched_elsewhere(t))
+        /* It must come into the kernel for its upcall. Whether it masks them just now is not asked: the
+         * answer could be old, as its CPU may clear `masked` and look at `pending` before that store is
+         * seen here. The interrupt comes before or after both, and the new bits come before it, so one
+         * of the two sees the other. */
+        hal_ipi(t->cpu->number);
 }
 
 void event_raise_env(struct env *env, uint32_t bits)

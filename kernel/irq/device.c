@@ -5,6 +5,7 @@
 #include <kernel/irq/device.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/region.h>
+#include <kernel/sched/lock.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trace/log.h>
@@ -13,11 +14,13 @@ static struct irq *lines[HAL_IRQS];
 
 void kernel_interrupt(unsigned line)
 {
-    this_cpu()->entries++;
+    kernel_enter();
     if (line < HAL_IRQS && lines[line] && lines[line]->target)
         notification_raise(lines[line]->target, lines[line]->bits);
     if (this_cpu()->current)
-        sched_leave();
+        kernel_leave();
+    else
+        kernel_lock_give(); /* to idle, which picks by itself */
 }
 
 void irq_destroy(struct irq *irq)
@@ -170,7 +173,7 @@ int64_t sys_log(exo_cap platform_cap, const char *text, uint64_t bytes)
         return EXO_EINVAL;
     if (!hal_copy_in(line, (uintptr_t)text, bytes))
         return EXO_EFAULT;
-    hal_log(line, bytes);
+    log_write(line, bytes);
     return (int64_t)bytes;
 }
 

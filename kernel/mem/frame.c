@@ -2,6 +2,7 @@
 /* The frame table and the buddy system: see frame.h. */
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
+#include <kernel/mem/poison.h>
 #include <kernel/object.h>
 #include <kernel/trap/view.h>
 #include <lib/string.h>
@@ -24,8 +25,9 @@ struct frame {
         };
     };
     uint8_t state;
-    uint8_t order; /* FREE: of the block */
-    uint16_t reserved;
+    uint8_t order;    /* FREE: of the block */
+    uint8_t poisoned; /* debug builds: its content is that of poison.h */
+    uint8_t reserved;
 };
 
 #define QUICK_MAX 256u
@@ -111,6 +113,28 @@ static void quick_drain(void)
     kernel_view->free_singles = 0;
 }
 
+/* Frames that were never used are not poisoned: filling all RAM at the start would take seconds. */
+static void poison(pfn_t f)
+{
+#ifdef EXO_DEBUG
+    poison_fill(hal_frame_ptr(f), EXO_PAGE_SIZE);
+    frames[f].poisoned = 1;
+#else
+    (void)f;
+#endif
+}
+
+static void unpoison(pfn_t f)
+{
+#ifdef EXO_DEBUG
+    if (frames[f].poisoned)
+        poison_check(hal_frame_ptr(f), EXO_PAGE_SIZE, "a frame");
+    frames[f].poisoned = 0;
+#else
+    (void)f;
+#endif
+}
+
 static pfn_t take_one(void)
 {
     pfn_t f = quick_head;
@@ -122,11 +146,13 @@ static pfn_t take_one(void)
         return PFN_NONE;
     }
     kernel_view->frames_free--;
+    unpoison(f);
     return f;
 }
 
 static void give_one(pfn_t f)
 {
+    poison(f);
     kernel_view->frames_free++;
     if (kernel_view->free_singles < QUICK_MAX) {
         frames[f].state = FRAME_QUICK;
@@ -213,6 +239,7 @@ pfn_t frame_take_run(struct account *account, uint32_t pages)
     }
     range_free(f + pages, f + ((pfn_t)1 << order));
     for (pfn_t i = 0; i < pages; i++) {
+        unpoison(f + i);
         hal_page_zero(hal_frame_ptr(f + i));
         claim(f + i, account);
     }
@@ -231,6 +258,7 @@ void *frame_kernel(unsigned order)
     if (f == PFN_NONE)
         return 0;
     for (pfn_t i = 0; i < (pfn_t)1 << order; i++) {
+        unpoison(f + i);
         frames[f + i].state = FRAME_KERNEL;
         hal_page_zero(hal_frame_ptr(f + i));
     }

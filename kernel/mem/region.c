@@ -267,30 +267,34 @@ static uint64_t next_present(const struct region *r, uint64_t index, uint64_t en
     return end;
 }
 
+#define PUNCH_PAGES 512u
+
 int64_t sys_region_punch(exo_cap region, uint64_t index, uint64_t pages)
 {
+    static pfn_t gone[PUNCH_PAGES]; /* under the kernel lock */
     struct region *r;
     int64_t st;
-    unsigned budget = 512;
+    unsigned count = 0;
 
     if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK)
         return st;
     if (!range_ok(index, pages, r->source.pages))
         return EXO_EINVAL;
     uint64_t end = index + pages;
-    for (index = next_present(r, index, end); index < end; index = next_present(r, index, end)) {
-        if (budget-- == 0)
-            return EXO_EAGAIN;
+    for (index = next_present(r, index, end); index < end && count < PUNCH_PAGES;
+         index = next_present(r, index, end)) {
         uint64_t *at = place(r, index, false);
-        pfn_t f = ENTRY_FRAME(*at);
 
+        gone[count++] = ENTRY_FRAME(*at);
         space_unmap_source(&r->source, index);
         *at = 0;
         r->present--;
-        frame_unshare(f);
         index++;
     }
-    return EXO_OK;
+    space_flush_source(&r->source);
+    while (count > 0)
+        frame_unshare(gone[--count]);
+    return index < end ? EXO_EAGAIN : EXO_OK;
 }
 
 #define COPY_MAX 65536u
@@ -377,5 +381,6 @@ int64_t sys_region_harvest(exo_cap region, uint64_t index, uint64_t pages, uint6
             dirty++;
         }
     }
+    space_flush_source(&r->source);
     return hal_copy_out((uintptr_t)bitmap, words, bytes) ? dirty : EXO_EFAULT;
 }

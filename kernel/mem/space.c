@@ -219,13 +219,32 @@ static void keep_dirt(const struct vma *v, uint64_t va, hal_pte_t e)
         source_note_dirty(v->source, v->index + ((va - v->start) >> EXO_PAGE_SHIFT));
 }
 
-static void entry_clear(struct space *s, hal_pte_t *e)
+/* Frames whose entries are gone, but which a processor may still reach: they are given back only after
+ * the flush. Under the kernel lock, and empty whenever nobody is in a function that uses it. */
+#define GONE_MAX 2048u
+static pfn_t gone[GONE_MAX];
+static unsigned gone_count;
+
+/* Forgets the translations of what was cleared (of `va`, or all), then gives the frames back. */
+static void gone_flush(struct space *s, uint64_t va)
 {
-    if (hal_pte_soft(*e) & HAL_SOFT_OWNED) {
-        frame_unshare(hal_pte_frame(*e));
+    hal_space_flush(&s->hal, va);
+    while (gone_count > 0)
+        frame_unshare(gone[--gone_count]);
+}
+
+/* Clears a present entry; the caller flushes. The old one. */
+static hal_pte_t entry_clear(struct space *s, hal_pte_t *e)
+{
+    hal_pte_t old = hal_pte_swap(e, 0);
+
+    if (hal_pte_soft(old) & HAL_SOFT_OWNED) {
+        if (gone_count == GONE_MAX)
+            gone_flush(s, HAL_FLUSH_ALL);
+        gone[gone_count++] = hal_pte_frame(old);
         s->owned--;
     }
-    *e = 0;
+    return old;
 }
 
 /* Clears every entry of a range; returns where it stopped when `budget` entries were present. */
@@ -245,15 +264,15 @@ static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsig
                 continue;
             if (budget-- == 0)
                 goto out;
-            if (hal_pte_dirty(*e) && !(hal_pte_soft(*e) & HAL_SOFT_OWNED))
-                keep_dirt(vma_at(s, va), va, *e);
-            entry_clear(s, e);
+            hal_pte_t old = entry_clear(s, e);
+            if (hal_pte_dirty(old) && !(hal_pte_soft(old) & HAL_SOFT_OWNED))
+                keep_dirt(vma_at(s, va), va, old);
             any = true;
         }
     }
 out:
     if (any)
-        hal_space_flush(&s->hal, one ? start : HAL_FLUSH_ALL);
+        gone_flush(s, one ? start : HAL_FLUSH_ALL);
     return va < end ? va : end;
 }
 
@@ -280,8 +299,8 @@ static void pages_protect(struct space *s, const struct vma *v)
 
             if ((soft & HAL_SOFT_COW) || (!(soft & HAL_SOFT_OWNED) && v->flags & EXO_MAP_PRIVATE))
                 rights &= ~EXO_MAP_WRITE;
-            keep_dirt(v, va, *e);
-            *e = hal_pte_make(hal_pte_frame(*e), rights, soft, is_device(v));
+            keep_dirt(v, va,
+                      hal_pte_swap(e, hal_pte_make(hal_pte_frame(*e), rights, soft, is_device(v))));
         }
     }
     hal_space_flush(&s->hal, v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
@@ -309,20 +328,23 @@ static hal_pte_t *space_entry(struct space *s, uint64_t va, struct hal_table_sou
 
 static void own(struct space *s, hal_pte_t *e, pfn_t f, const struct vma *v)
 {
-    *e = hal_pte_make(f, v->rights, HAL_SOFT_OWNED, false);
+    *e = hal_pte_make(f, v->rights, HAL_SOFT_OWNED, false); /* it was 0 */
     s->owned++;
 }
 
-/* A private copy of a frame that the entry may not write. */
-static enum space_fault copy_page(struct space *s, hal_pte_t *e, pfn_t from, const struct vma *v)
+/* A private copy of a frame that the entry, if it is there, may not write. */
+static enum space_fault copy_page(struct space *s, hal_pte_t *e, pfn_t from, const struct vma *v,
+                                  uint64_t va)
 {
     pfn_t f = frame_take_raw(s->account);
 
     if (f == PFN_NONE)
         return SPACE_NO_MEMORY;
     hal_page_copy(hal_frame_ptr(f), hal_frame_ptr(from));
-    if (hal_pte_present(*e))
+    if (hal_pte_present(*e)) {
         entry_clear(s, e);
+        gone_flush(s, va & ~(EXO_PAGE_SIZE - 1)); /* everybody reads the copy from now on */
+    }
     own(s, e, f, v);
     return SPACE_SERVED;
 }
@@ -362,7 +384,7 @@ static enum space_fault enter_page(struct space *s, const struct vma *v, uint64_
     if (f == PFN_NONE)
         return SPACE_ABSENT;
     if (v->flags & EXO_MAP_PRIVATE && access == EXO_MAP_WRITE)
-        return copy_page(s, e, f, v);
+        return copy_page(s, e, f, v, va);
     uint32_t rights = v->flags & EXO_MAP_PRIVATE ? v->rights & ~EXO_MAP_WRITE : v->rights;
     bool device = v->source->object.type == EXO_FRAME && ((struct extent *)v->source)->device;
     *e = hal_pte_make(f, rights, 0, device);
@@ -372,8 +394,8 @@ static enum space_fault enter_page(struct space *s, const struct vma *v, uint64_
 }
 
 /* The page is there, but the entry does not allow the access that the mapping does. */
-static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint32_t access,
-                                     hal_pte_t *e)
+static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint64_t va,
+                                     uint32_t access, hal_pte_t *e)
 {
     pfn_t f = hal_pte_frame(*e);
     uint32_t soft = hal_pte_soft(*e), rights = v->rights;
@@ -381,12 +403,13 @@ static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint3
 
     if (access == EXO_MAP_WRITE) {
         if (owned ? frame_shares(f) > 1 : borrowed_private)
-            return copy_page(s, e, f, v);
+            return copy_page(s, e, f, v, va);
         soft &= ~HAL_SOFT_COW;
     }
     if (soft & HAL_SOFT_COW || borrowed_private)
         rights &= ~EXO_MAP_WRITE;
-    *e = hal_pte_make(f, rights, soft, is_device(v));
+    keep_dirt(v, va, hal_pte_swap(e, hal_pte_make(f, rights, soft, is_device(v))));
+    hal_space_flush_here(&s->hal, va & ~(EXO_PAGE_SIZE - 1)); /* it only allows more */
     return SPACE_SERVED;
 }
 
@@ -395,18 +418,17 @@ static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint3
 static __attribute__((noinline)) enum space_fault serve(struct space *s, const struct vma *v,
                                                         uint64_t va, uint32_t access)
 {
-    enum space_fault result;
     hal_pte_t *e = space_entry(s, va, &s->tables);
 
     if (!e)
         return SPACE_NO_MEMORY;
     if (!hal_pte_present(*e))
         return enter_page(s, v, va, access, e);
-    if ((hal_pte_rights(*e) & access) == access)
-        return SPACE_SERVED; /* a stale translation: the processor tries again */
-    result = upgrade_page(s, v, access, e);
-    hal_space_flush(&s->hal, va & ~(EXO_PAGE_SIZE - 1));
-    return result;
+    if ((hal_pte_rights(*e) & access) == access) { /* a stale translation: it tries again */
+        hal_space_flush_here(&s->hal, va & ~(EXO_PAGE_SIZE - 1));
+        return SPACE_SERVED;
+    }
+    return upgrade_page(s, v, va, access, e);
 }
 
 enum space_fault space_fault(struct space *s, uint64_t va, uint32_t access)
@@ -488,9 +510,9 @@ int64_t space_map(struct space *s, const struct map_request *want, bool replace)
     if (i < s->count && s->vmas[i]->start < want->end) {
         if (!replace)
             return EXO_EEXIST;
-        int64_t gone = space_unmap(s, want->start, want->end);
-        if (gone != EXO_OK)
-            return gone;
+        int64_t cut = space_unmap(s, want->start, want->end);
+        if (cut != EXO_OK)
+            return cut;
         i = vma_after(s, want->start);
     }
     int64_t st = vma_new(s, i, want);
@@ -587,7 +609,7 @@ uint64_t space_take(struct space *s, uint64_t *va, uint64_t budget)
             entry_clear(s, hal_space_entry(&s->hal, at, 0));
             pages++;
         }
-        hal_space_flush(&s->hal, HAL_FLUSH_ALL);
+        gone_flush(s, HAL_FLUSH_ALL);
         *va = start;
         return pages;
     }
@@ -605,6 +627,22 @@ static hal_pte_t *borrowed_entry(struct vma *v, uint64_t index, uint64_t *va)
     return e && hal_pte_present(*e) && !(hal_pte_soft(*e) & HAL_SOFT_OWNED) ? e : 0;
 }
 
+/* One page of the space has a stale translation: one flush serves for several of them. */
+static void stale(struct space *s, uint64_t va)
+{
+    s->stale = s->stale == STALE_NONE ? va : HAL_FLUSH_ALL;
+}
+
+void space_flush_source(struct source *source)
+{
+    for (struct vma *v = source->mappings; v; v = v->source_next) {
+        if (v->space->stale != STALE_NONE) {
+            hal_space_flush(&v->space->hal, v->space->stale);
+            v->space->stale = STALE_NONE;
+        }
+    }
+}
+
 void space_unmap_source(struct source *source, uint64_t index)
 {
     uint64_t va;
@@ -613,8 +651,8 @@ void space_unmap_source(struct source *source, uint64_t index)
         hal_pte_t *e = borrowed_entry(v, index, &va);
 
         if (e) {
-            *e = 0;
-            hal_space_flush(&v->space->hal, va);
+            hal_pte_swap(e, 0);
+            stale(v->space, va);
         }
     }
 }
@@ -628,8 +666,8 @@ bool space_clean_source(struct source *source, uint64_t index)
         hal_pte_t *e = borrowed_entry(v, index, &va);
 
         if (e && hal_pte_dirty(*e)) {
-            *e = hal_pte_clean(*e);
-            hal_space_flush(&v->space->hal, va);
+            hal_pte_swap(e, hal_pte_clean(*e)); /* nothing but the dirty bit can change meanwhile */
+            stale(v->space, va);
             dirty = true;
         }
     }
@@ -681,8 +719,8 @@ static uint64_t clone_pages(struct space *to, struct space *from, uint64_t va, u
 
                 frame_share(f);
                 to->owned++;
-                *source = hal_pte_make(f, hal_pte_rights(*source) & ~EXO_MAP_WRITE,
-                                       HAL_SOFT_OWNED | HAL_SOFT_COW, false);
+                hal_pte_swap(source, hal_pte_make(f, hal_pte_rights(*source) & ~EXO_MAP_WRITE,
+                                                  HAL_SOFT_OWNED | HAL_SOFT_COW, false));
             }
             *target = *source;
         }
@@ -743,7 +781,8 @@ int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64
 
 bool space_init(struct space *s, struct account *account, uint32_t id)
 {
-    *s = (struct space){.tables = {table_take, table_give}, .account = account, .id = id};
+    *s = (struct space){
+        .tables = {table_take, table_give}, .account = account, .id = id, .stale = STALE_NONE};
     pfn_t array = frame_take(account);
     if (array == PFN_NONE)
         return false;

@@ -54,7 +54,9 @@ struct space {
     uint64_t owned; /* private frames */
     uint32_t id;    /* of its environment, for space_place */
     uint64_t table_frames;
+    uint64_t stale; /* within a call: what space_flush_source is to flush here, or STALE_NONE */
 };
+#define STALE_NONE          1u /* no page begins there */
 #define SPACE_VMA_ORDER_MAX 6u /* 64 pages of pointers: 32,768 mappings */
 
 /** Called once, before the first space. */
@@ -101,11 +103,13 @@ uint64_t space_take(struct space *s, uint64_t *va, uint64_t budget);
 int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
                     cap_id (*cap_in)(struct space *to, const struct vma *v));
 
-/** Takes page `index` of a source out of every space that borrows it; forgets all mappings made by a
- *  capability; collects and clears the dirty bits of a page. */
+/** Takes page `index` of a source out of every space that borrows it; collects and clears the dirty bits
+ *  of a page. After one or many of these, space_flush_source; until then the frames stay. */
 void space_unmap_source(struct source *source, uint64_t index);
-void space_unmap_cap(struct source *source, cap_id cap);
 bool space_clean_source(struct source *source, uint64_t index);
+void space_flush_source(struct source *source);
+/** Forgets all mappings made by a capability. */
+void space_unmap_cap(struct source *source, cap_id cap);
 
 /** The frame and byte behind a user address, faulted in if need be. 0: not accessible. */
 uint64_t space_physical(struct space *s, uint64_t va);

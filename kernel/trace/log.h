@@ -3,11 +3,14 @@
 #ifndef KERNEL_TRACE_LOG_H
 #define KERNEL_TRACE_LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /** One line of the log, `exov6: ` in front, formatted as format_text does. */
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/** Prints the line that tools/exo-run waits for, and powers the machine off. */
+/** The bytes as they are; lines of several CPUs do not mix. */
+void log_write(const char *text, size_t bytes);
+/** Stops the other CPUs, prints the line that tools/exo-run waits for, and powers the machine off. */
 _Noreturn void kernel_power_off(uint32_t status);
 
 #endif

@@ -3,6 +3,7 @@
 #include <kernel/env/env.h>
 #include <kernel/env/thread.h>
 #include <kernel/mem/space.h>
+#include <kernel/sched/lock.h>
 #include <kernel/sched/sched.h>
 #include <kernel/trace/log.h>
 #include <kernel/trap/upcall.h>
@@ -52,22 +53,22 @@ void kernel_page_fault(uint64_t va, uint32_t access, uint64_t error)
     struct thread *t = thread_current();
     uint64_t code = access;
 
-    this_cpu()->entries++;
+    kernel_enter();
     switch (va < EXO_VIEW_VA ? space_fault(&t->env->space, va, access) : SPACE_UNDECLARED) {
-    case SPACE_SERVED: return;
+    case SPACE_SERVED: kernel_leave(); return;
     case SPACE_UNDECLARED: break;
     case SPACE_ABSENT: code |= EXO_FAULT_ABSENT; break;
     case SPACE_NO_MEMORY: code |= EXO_FAULT_NO_MEMORY; break;
     }
     upcall(t, EXO_UP_PAGE, code, va, error);
-    sched_leave();
+    kernel_leave();
 }
 
 void kernel_exception(unsigned vector, uint64_t error)
 {
-    this_cpu()->entries++;
+    kernel_enter();
     upcall(thread_current(), EXO_UP_EXCEPTION, vector, 0, error);
-    sched_leave();
+    kernel_leave();
 }
 
 bool kernel_fault_in(uint64_t va, uint32_t access)

@@ -6,6 +6,7 @@
 #include <kernel/trap/view.h>
 
 static_assert(EXO_VIEW_PRIORITIES == PRIORITIES, "ABI: the view of the run queues");
+static_assert(EXO_VIEW_CPUS == HAL_CPUS, "ABI: the view of the CPUs");
 static_assert(EXO_VIEW_ORDERS == FRAME_ORDERS, "ABI: the view of free memory");
 
 static struct exo_view early;
@@ -29,15 +30,39 @@ void view_init(uint64_t epoch_ns)
     hal_view_set(hal_frame_of(view));
 }
 
+static void cpu_update(struct exo_view_cpu *to, const struct cpu_state *cpu, uint64_t idle)
+{
+    to->idle_ns = clock_ns(idle);
+    to->entries = cpu->entries;
+    to->thread_switches = cpu->thread_switches;
+#ifdef EXO_LOCK_TIME
+    to->lock_ns = clock_ns(cpu->lock_ticks);
+    to->lock_wait_ns = clock_ns(cpu->lock_wait_ticks);
+#endif
+}
+
 void view_update(void)
 {
-    const struct cpu_state *cpu = this_cpu();
     struct exo_view *view = kernel_view;
+    uint64_t entries = 0, reflections = 0, spaces = 0, threads = 0, idle = 0, now = hal_ticks();
 
-    view->entries = cpu->entries;
-    view->reflections = hal_cpu()->reflections;
-    view->space_switches = cpu->space_switches;
-    view->thread_switches = cpu->thread_switches;
+    for (unsigned i = 0; i < sched_cpus; i++) {
+        const struct cpu_state *cpu = &cpu_states[i];
+        uint64_t idle_now = cpu->idle_ticks;
+
+        if (!cpu->current && now > cpu->since) /* it has been asleep since then */
+            idle_now += now - cpu->since;
+        cpu_update(&view->cpu[i], cpu, idle_now);
+        entries += cpu->entries;
+        reflections += cpu->machine->reflections;
+        spaces += cpu->space_switches;
+        threads += cpu->thread_switches;
+        idle += idle_now;
+    }
+    view->entries = entries;
+    view->reflections = reflections;
+    view->space_switches = spaces;
+    view->thread_switches = threads;
     view->dying = env_dying();
-    view->idle_ns = clock_ns(cpu->idle_ticks);
+    view->idle_ns = clock_ns(idle);
 }

@@ -98,6 +98,13 @@ static inline bool hal_pte_none8(const hal_pte_t *e)
 {
     return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
 }
+static inline hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value)
+{
+    hal_pte_t old = *entry;
+
+    *entry = value;
+    return old;
+}
 static inline bool hal_pte_dirty(hal_pte_t entry)
 {
     return entry & 16;

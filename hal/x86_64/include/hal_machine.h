@@ -95,6 +95,12 @@ static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft
     return entry;
 }
 
+static inline hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value)
+{
+    __asm__ volatile("xchg %0, %1" : "+r"(value), "+m"(*entry) : : "memory");
+    return value;
+}
+
 static inline bool hal_pte_present(hal_pte_t entry)
 {
     return entry & PTE_HELD;

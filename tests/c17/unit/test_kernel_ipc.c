@@ -88,7 +88,7 @@ static void check_all(void)
 static void leave(void)
 {
     if (this_cpu()->reschedule)
-        sched_leave();
+        sched_settle();
 }
 
 static uint64_t word_va(unsigned w)
