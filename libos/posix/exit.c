@@ -37,15 +37,26 @@ void context_end(struct process *p)
     thread_end();
 }
 
+/* The other threads may be in the middle of anything, on other CPUs: they stop where they are, for good,
+ * before what they hold is given to others. */
+static void robust_release_all(struct process *p)
+{
+    for (struct thread *t = p->threads; t; t = t->next) {
+        if (t != self() && p->context == 0)
+            exo_thread_suspend(t->cap);
+        if (t->robust_list && (t == self() || p->context == 0))
+            robust_release(t);
+    }
+}
+
 void process_exit(uint32_t status)
 {
     struct thread *t = self();
     struct process *p = t->process;
     struct exo_message m = {0};
 
-    if (t->robust_list)
-        robust_release(t);
     p->exiting = true;
+    robust_release_all(p);
     if (p->context != 0) {
         while (threads_end_others() < 0)
             t->end = false; /* two threads end the process at once: one of them does it */

@@ -144,29 +144,48 @@ DEFINE_CALL0(sched_yield)
     return 0;
 }
 
+/* The mask of one of our own threads (0: the caller), asked (0) or set. Of another process nothing is
+ * known but that by default all CPUs are allowed. */
+static int64_t affinity(uint64_t tid, uint64_t mask)
+{
+    if (tid == 0)
+        return exo_sched_affinity(0, mask);
+    for (const struct thread *t = current()->threads; t; t = t->next) {
+        if (t->tid == (int32_t)tid)
+            return exo_sched_affinity(t == self() ? 0 : t->cap, mask);
+    }
+    return EXO_ENOENT;
+}
+
 DEFINE_CALL3(sched_getaffinity, pid, bytes, to)
 {
-    uint32_t cpus = exo_view()->cpus;
-    uint64_t mask = cpus >= 64 ? UINT64_MAX : ((uint64_t)1 << cpus) - 1;
+    uint64_t mask = ((uint64_t)1 << exo_view()->cpus) - 1;
 
     if (bytes < sizeof mask || (bytes & 7))
         return -EINVAL;
     if (!pid_is_known(pid))
         return -ESRCH;
+    int64_t own = affinity(pid, 0);
+    if (own > 0)
+        mask = (uint64_t)own;
     return user_write(to, &mask, sizeof mask) < 0 ? -EFAULT : (int64_t)sizeof mask;
 }
 
-/* Threads run where the kernel puts them: only the set of all processors can be asked for. */
+/* Of other processes only the set of all CPUs, which they have, can be asked for. */
 DEFINE_CALL3(sched_setaffinity, pid, bytes, from)
 {
-    uint32_t cpus = exo_view()->cpus;
-    uint64_t all = cpus >= 64 ? UINT64_MAX : ((uint64_t)1 << cpus) - 1, mask = 0;
+    uint64_t all = ((uint64_t)1 << exo_view()->cpus) - 1, mask = 0;
 
     if (user_read(&mask, from, bytes < sizeof mask ? bytes : sizeof mask) < 0)
         return -EFAULT;
     if (!pid_is_known(pid))
         return -ESRCH;
-    return (mask & all) == all ? 0 : -EINVAL;
+    if (!(mask & all))
+        return -EINVAL;
+    int64_t st = affinity(pid, mask & all);
+    if (st == EXO_ENOENT)
+        return (mask & all) == all ? 0 : -EPERM;
+    return st > 0 ? 0 : -EINVAL;
 }
 
 DEFINE_CALL1(sched_getscheduler, pid)
@@ -234,9 +253,10 @@ DEFINE_CALL2(sched_rr_get_interval, pid, to)
     return pid_is_known(pid) ? timespec_write(to, 10000000) : -ESRCH;
 }
 
+/* The kernel keeps the number in the UTCB. */
 DEFINE_CALL2(getcpu, cpu, node)
 {
-    if ((cpu && user_write32(cpu, 0) < 0) || (node && user_write32(node, 0) < 0))
+    if ((cpu && user_write32(cpu, exo_utcb()->cpu) < 0) || (node && user_write32(node, 0) < 0))
         return -EFAULT;
     return 0;
 }

@@ -52,9 +52,14 @@ int64_t text_stat(struct text *text, const struct synthetic *of)
     port_process_counts(&processes, &forks);
     text_add(text, "cpu  %llu 0 0 %llu 0 0 0 0 0 0\n", (unsigned long long)busy,
              (unsigned long long)idle);
-    for (i = 0; i < view->cpus && i < 64; i++)
+    for (i = 0; i < view->cpus && i < EXO_VIEW_CPUS; i++) {
+        uint64_t up = port_uptime(), rest = view->cpu[i].idle_ns;
+
+        rest = rest < up ? rest : up;
         text_add(text, "cpu%u %llu 0 0 %llu 0 0 0 0 0 0\n", (unsigned)i,
-                 (unsigned long long)(busy / view->cpus), (unsigned long long)(idle / view->cpus));
+                 (unsigned long long)((up - rest) / CLOCK_NS),
+                 (unsigned long long)(rest / CLOCK_NS));
+    }
     text_add(text, "intr %llu\nctxt %llu\nbtime %llu\nprocesses %llu\n",
              (unsigned long long)view->entries, (unsigned long long)view->thread_switches,
              (unsigned long long)(view->epoch_ns / SECOND_NS), (unsigned long long)forks);
@@ -363,6 +368,11 @@ int64_t text_exo_counters(struct text *text, const struct synthetic *of)
              (unsigned long long)view->entries, (unsigned long long)view->reflections,
              (unsigned long long)view->space_switches, (unsigned long long)view->thread_switches);
     text_add(text, "idle_ns %llu\n", (unsigned long long)view->idle_ns);
+    for (uint32_t i = 0; i < view->cpus && i < EXO_VIEW_CPUS; i++)
+        text_add(text, "cpu%u_entries %llu\ncpu%u_lock_ns %llu\ncpu%u_lock_wait_ns %llu\n", i,
+                 (unsigned long long)view->cpu[i].entries, i,
+                 (unsigned long long)view->cpu[i].lock_ns, i,
+                 (unsigned long long)view->cpu[i].lock_wait_ns);
     return 0;
 }
 

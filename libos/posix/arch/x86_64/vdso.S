@@ -16,6 +16,8 @@
 #define SYS_clock_gettime 228
 #define SYS_clock_getres  229
 
+#define CPU_SELECTOR 0x7b
+
 #define MONOTONIC_CLOCKS 0xd2 /* 1 monotonic, 4 raw, 6 coarse, 7 boottime */
 #define REAL_CLOCKS      0x21 /* 0 real time, 5 coarse */
 
@@ -178,11 +180,13 @@ vdso_time_end:
 
     .balign 16
 vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused) */
-    xorl %eax, %eax
+    movl $CPU_SELECTOR, %eax
+    lsl %eax, %eax /* a segment whose limit is the CPU's number, as Linux has it */
     testq %rdi, %rdi
     jz 1f
     movl %eax, (%rdi)
-1:  testq %rsi, %rsi
+1:  xorl %eax, %eax
+    testq %rsi, %rsi
     jz 2f
     movl %eax, (%rsi)
 2:  ret
