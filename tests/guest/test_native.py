@@ -29,7 +29,7 @@ def tiny_pair_calls_and_survives_its_twin():
 
 
 def native_operations_cost_what_they_may():
-    result = _native("tiny-bench", "--icount")
+    result = _native("tiny-bench", "--icount", "--smp", "1")
     check_status(result, 0)
     found = dict(re.findall(r"tiny-bench: (\w+) (\d+)", result.log.decode()))
     text = (TOP / "bench" / f"targets.{ARCH}.tsv").read_text(encoding="utf-8")

@@ -149,6 +149,16 @@ void sleep_for(exo_time ns)
     EXPECT(exo_wait(0, 0, now() + ns), EXO_ETIMEDOUT);
 }
 
+void on_one_cpu(void)
+{
+    EXPECT(exo_sched_affinity(0, 1), 1);
+}
+
+void on_all_cpus(void)
+{
+    OK(exo_sched_affinity(0, UINT64_MAX));
+}
+
 void pause_for_others(unsigned times)
 {
     if (times % 64 == 63)
@@ -293,6 +303,24 @@ static void run_once(const struct test *t)
     t->run();
 }
 
+/* On several CPUs more of it may run at once than did in the first run, and pools grow again. A leak
+ * is there every time. */
+static bool leaves_nothing(const struct test *t)
+{
+    unsigned tries = exo_view()->cpus > 1 ? 3 : 1;
+    bool same = false;
+
+    while (!same && tries-- > 0) {
+        struct counters before = counters();
+
+        measured = exo_view()->cpus == 1;
+        run_once(t);
+        measured = false;
+        same = counters_same(before, counters());
+    }
+    return same;
+}
+
 _Noreturn int contract_run(const struct test *tests, unsigned count)
 {
     unsigned failed = 0;
@@ -304,12 +332,7 @@ _Noreturn int contract_run(const struct test *tests, unsigned count)
         failures = 0;
         run_once(&tests[i]); /* pools and page tables grow to what they need */
         if (failures == 0) {
-            struct counters before = counters();
-            measured = true;
-            run_once(&tests[i]);
-            measured = false;
-            if (!counters_same(before, counters()))
-                failures++;
+            failures += !leaves_nothing(&tests[i]);
         }
         failed += failures != 0;
         note("%s %u - %s", failures ? "not ok" : "ok", i + 1, running);

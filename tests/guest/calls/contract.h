@@ -123,6 +123,10 @@ void exhaust(const char *what, int64_t (*call)(exo_cap account), unsigned most);
 exo_time now(void);
 #define MS 1000000u
 void sleep_for(exo_time ns);
+/** From here on the caller, and the threads and children that it makes, run on CPU 0 only, so that a
+ *  yield is a yield; or on all CPUs again. */
+void on_one_cpu(void);
+void on_all_cpus(void);
 /** Yields, and now and then sleeps, so that threads of lower priority run as well. */
 void pause_for_others(unsigned times);
 /** Yields until the condition holds; fails if it does not for a long time. */

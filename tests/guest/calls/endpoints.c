@@ -259,12 +259,14 @@ static void a_queued_caller_may_be_ended_suspended_and_resumed(void)
     exo_cap a, b, c;
     struct exo_message m = {.tag = EXO_NO_REPLY};
 
+    on_one_cpu(); /* so that they queue in this order */
     endpoint = OK(exo_endpoint_create(0));
     a = thread_go(1, call_and_note, 1);
     b = thread_go(2, call_and_note, 2);
     c = thread_go(3, call_and_note, 3);
     UNTIL(SHARED->word[1] && SHARED->word[2] && SHARED->word[3]);
     exo_yield(0);
+    on_all_cpus();
     EXPECT(exo_thread_suspend(c), EXO_OK);
     thread_end(2, b); /* out of the middle of the queue */
     EXPECT(exo_reply_wait(endpoint, &m), EXO_TAG(1, 0, 0));
@@ -420,6 +422,7 @@ static void an_endpoint_has_one_serving_environment(void)
     struct child c;
     struct exo_message m = {.tag = EXO_NO_REPLY};
 
+    on_one_cpu();
     endpoint = OK(exo_endpoint_create(0));
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
     OK(exo_cap_copy(endpoint, c.env, EXO_WELL_KNOWN(10)));
@@ -431,6 +434,7 @@ static void an_endpoint_has_one_serving_environment(void)
     exo_utcb()->pending = 0;
     child_drop(&c);
     drop(endpoint);
+    on_all_cpus();
 }
 
 static void the_last_capability_may_go_while_callers_wait(void)

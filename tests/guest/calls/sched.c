@@ -217,5 +217,6 @@ int main(void)
         T(yield_runs_the_next_and_the_one_that_is_named),
         T(a_masked_loop_does_not_keep_the_processor),
     };
+    on_one_cpu(); /* shares of one processor; cpus.c is about several */
     return contract_run(tests, COUNT(tests));
 }

@@ -59,12 +59,14 @@ static void suspend_myself(uint64_t how)
 
 static void a_thread_may_suspend_itself(void)
 {
+    on_one_cpu();
     exo_cap thread = thread_go(0, suspend_myself, 1);
 
     SHARED->value[1] = 9;
     for (unsigned i = 0; i < 20; i++)
         exo_yield(0);
     EXPECT(SHARED->word[1], 1);
+    on_all_cpus();
     EXPECT(exo_thread_resume(thread), EXO_OK);
     thread_join(0, thread);
     EXPECT(SHARED->value[1], EXO_OK);
