@@ -29,6 +29,7 @@ set(EXO_HAL_SOURCES
   hal/riscv64/probe.S
   hal/riscv64/rtc.c
   hal/riscv64/semihosting.S
+  hal/riscv64/smp.c
   hal/riscv64/space.c
   hal/riscv64/start.c
   hal/riscv64/trap.c

@@ -100,8 +100,8 @@ start:  csrw    sie, zero
 
         ld      t0, high_address
         jr      t0
-high:   lla     tp, boot_cpu
-        lla     sp, kernel_stack_top
+high:   lla     tp, machine_cpus
+        lla     sp, kernel_stacks + KERNEL_STACK_STEP
         sd      s0, boot_hart, t0
         sd      s1, boot_device_tree, t0
         sd      s2, boot_image, t0
@@ -128,6 +128,39 @@ no_sv48_text:
 high_address:
         .quad   high
 
+/*
+ * Where the firmware starts another hart (SBI, hart state management): supervisor mode, paging off,
+ * a0 = its number, a1 = what hal_cpus_start gave: its struct hal_cpu.
+ */
+        .balign 4
+        .globl  secondary_start
+secondary_start:
+        csrw    sie, zero
+        csrw    sscratch, zero
+        li      t0, STATUS_FS | STATUS_SUM | STATUS_SPP | 2
+        csrc    sstatus, t0
+        lla     t0, early_root
+        srli    t0, t0, 12
+        li      t1, SATP_SV48
+        slli    t1, t1, 60
+        or      t0, t0, t1
+        sfence.vma
+        csrw    satp, t0
+        sfence.vma
+        ld      t0, secondary_address
+        jr      t0
+secondary_high:
+        mv      tp, a1
+        ld      sp, CPU_STACK(tp)
+        li      s0, 0
+        li      ra, 0
+        call    smp_arrive
+1:      wfi                             /* it does not return */
+        j       1b
+        .balign 8
+secondary_address:
+        .quad   secondary_high
+
         .data
         .balign 8
         .globl boot_hart, boot_device_tree, boot_image
@@ -149,13 +182,12 @@ early_high:
 early_image:
         .skip   4096
 
-        /* The final tables leave the guard page out, so that an overflow is a fault (which entry.S
-         * takes on another stack) and not a silent overwriting of what lies below. */
-        .globl kernel_stack_guard, kernel_stack_top, fatal_stack_top
-kernel_stack_guard:
-        .skip   4096
-        .skip   KERNEL_STACK_BYTES
-kernel_stack_top:
+        /* Each behind its guard page, which the final tables leave out, so that an overflow is a fault
+         * (which entry.S takes on another stack) and not a silent overwriting of what lies below. */
+        .globl kernel_stacks, kernel_stacks_end, fatal_stack_top
+kernel_stacks:
+        .skip   KERNEL_CPUS * KERNEL_STACK_STEP
+kernel_stacks_end:
         .skip   FATAL_STACK_BYTES
 fatal_stack_top:
 

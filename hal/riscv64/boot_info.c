@@ -165,26 +165,45 @@ static bool isa_has(const char *isa, const char *name)
     return false;
 }
 
+/* One that the firmware could start: the tree does not say that it is out of order, and it has the same
+ * page tables. */
+static void other_hart_add(const void *tree, int node, uint64_t hart)
+{
+    const char *status = fdt_getprop(tree, node, "status", 0);
+    const char *mmu = fdt_getprop(tree, node, "mmu-type", 0);
+
+    if ((status && strcmp(status, "okay") != 0) || !mmu || strcmp(mmu, "riscv,sv39") == 0 ||
+        hal_cpu_count == HAL_CPUS)
+        return;
+    machine_cpus[hal_cpu_count++].hart = hart;
+}
+
 /* The boot hart's interrupt controller: its phandle. */
 static uint32_t hart_read(const void *tree)
 {
     int cpus = fdt_path_offset(tree, "/cpus"), node;
+    uint32_t phandle = UINT32_MAX;
     struct hal_range range;
 
     machine_info.timebase_hz = number(tree, cpus, "timebase-frequency", 0);
     fdt_for_each_subnode(node, tree, cpus)
     {
-        if (!is_of_type(tree, node, "cpu") || !reg_read(tree, node, 0, &range) ||
-            range.base != boot_hart)
+        if (!is_of_type(tree, node, "cpu") || !reg_read(tree, node, 0, &range))
             continue;
+        if (range.base != boot_hart) {
+            other_hart_add(tree, node, range.base);
+            continue;
+        }
         cpu_features.zicboz = isa_has(fdt_getprop(tree, node, "riscv,isa", 0), "zicboz");
         zero_block = (uint32_t)number(tree, node, "riscv,cboz-block-size", 0);
         if (!machine_info.timebase_hz)
             machine_info.timebase_hz = number(tree, node, "timebase-frequency", 0);
         int controller = fdt_subnode_offset(tree, node, "interrupt-controller");
-        return controller < 0 ? 0 : fdt_get_phandle(tree, controller);
+        phandle = controller < 0 ? 0 : fdt_get_phandle(tree, controller);
     }
-    kernel_panic("the device tree has no processor %lu", boot_hart);
+    if (phandle == UINT32_MAX)
+        kernel_panic("the device tree has no processor %lu", boot_hart);
+    return phandle;
 }
 
 /* Contexts of the PLIC are numbered in the order of interrupts-extended, which has two cells for each:

@@ -59,6 +59,7 @@ SAME(UTCB_MASKED, struct exo_utcb, masked);
 SAME(UTCB_PENDING, struct exo_utcb, pending);
 SAME(UTCB_SAVED, struct exo_utcb, reflect_saved);
 
+static_assert(KERNEL_CPUS == HAL_CPUS, "layout.h");
 static_assert(NR_BASE == EXO_NR_BASE && NR_LIMIT == EXO_NR_LIMIT, "layout.h");
 static_assert(NR_BASE % NR_LIMIT == 0 && NR_LIMIT == 1 << 7, "one shift tests both (entry.S)");
 static_assert(NR_BASE + NR_REFLECT_RETURN == EXO_NR_reflect_return, "layout.h");

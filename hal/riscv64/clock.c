@@ -24,6 +24,12 @@ void clock_start(void)
     for (; hal_clock.shift > 0 && !(hal_clock.mult & 1); hal_clock.shift--)
         hal_clock.mult >>= 1;
     rate = (hz << RATE_SHIFT) / NS_PER_S;
+    clock_start_other();
+}
+
+/* What each hart has of its own. */
+void clock_start_other(void)
+{
     hal_timer(EXO_FOREVER);
     if (cpu_features.stimecmp)
         csr_set(sie, STIE);

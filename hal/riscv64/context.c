@@ -106,7 +106,14 @@ bool fpu_wanted(void)
 void hal_context_switch(struct hal_context *from, struct hal_fpu *from_fpu, struct hal_context *to,
                         struct hal_fpu *to_fpu)
 {
-    (void)to;
+    struct machine_cpu *cpu = machine_cpu();
+
+    fpu_switch(from ? from_fpu : 0, to ? to_fpu : 0);
+    if (!to)
+        return;
     reservation_drop();
-    fpu_switch(from ? from_fpu : 0, to_fpu);
+    if (cpu->code_epoch != hal_code_epoch) {
+        cpu->code_epoch = hal_code_epoch;
+        __asm__ volatile("fence.i" : : : "memory");
+    }
 }

@@ -9,13 +9,20 @@
 
 #define COUNTER_TIME 2u /* scounteren, bit 1: user code reads the time */
 
-struct machine_cpu boot_cpu;
+struct machine_cpu machine_cpus[HAL_CPUS];
 struct cpu_features cpu_features;
 uint32_t zero_block;
 
+/* What each hart has of its own. */
+void cpu_start_other(void)
+{
+    csr_write(stvec, trap_entry);
+    csr_write(scounteren, COUNTER_TIME);
+}
+
 void cpu_start(void)
 {
-    csr_write(scounteren, COUNTER_TIME);
+    cpu_start_other();
     csr_set(sstatus, STATUS_FS);
     cpu_features.fpu = csr_read(sstatus) & STATUS_FS; /* reads 0 where there is none (3.1.6.6) */
     csr_clear(sstatus, STATUS_FS);

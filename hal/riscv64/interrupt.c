@@ -7,6 +7,8 @@
  * until somebody unmasks it" is a claim now and the completion at the unmasking. A device that still
  * wants service then raises it again.
  */
+#include <hal/lock.h>
+
 #include "machine.h"
 
 #define SIE_DEVICE (1u << INTERRUPT_DEVICE)
@@ -22,7 +24,8 @@ struct line {
     bool enabled; /* may be delivered */
     bool claimed; /* was delivered, and not unmasked since */
 };
-static struct line lines[HAL_IRQS];
+static struct line lines[HAL_IRQS]; /* all that follows about lines: under lines_lock */
+static struct lock lines_lock = {.rank = LOCK_LINES};
 static unsigned line_count; /* sources 1 .. line_count - 1 are there */
 
 static uint32_t plic_get(uint32_t word)
@@ -73,41 +76,55 @@ void hal_irq_unmask(unsigned number)
 {
     if (number == 0 || number >= line_count)
         return;
+    lock_take(&lines_lock);
     if (!lines[number].enabled)
         line_enable(number, true);
     if (lines[number].claimed)
         line_complete(number);
+    lock_give(&lines_lock);
 }
 
 void hal_irq_mask(unsigned number)
 {
     if (number == 0 || number >= line_count)
         return;
+    lock_take(&lines_lock);
     if (lines[number].claimed)
         line_complete(number);
     if (lines[number].enabled)
         line_enable(number, false);
+    lock_give(&lines_lock);
 }
 
-/* All that the PLIC has for us. A claim of 0: none, or one that was taken back. */
+/* A claim of 0: none, or one that was taken back. */
+static uint32_t line_claim(void)
+{
+    lock_take(&lines_lock);
+    uint32_t number = plic_get(CLAIM(machine_info.plic_context));
+    if (number >= line_count) {
+        plic_set(CLAIM(machine_info.plic_context), number);
+        number = 0;
+    }
+    lines[number].claimed = number != 0;
+    lock_give(&lines_lock);
+    return number;
+}
+
+/* All that the PLIC has for us, which is the boot CPU. */
 static void devices_serve(void)
 {
     uint32_t number;
 
-    while ((number = plic_get(CLAIM(machine_info.plic_context))) != 0) {
-        if (number >= line_count) {
-            plic_set(CLAIM(machine_info.plic_context), number);
-            continue;
-        }
-        lines[number].claimed = true;
+    while ((number = line_claim()) != 0)
         kernel_interrupt(number);
-    }
 }
 
 void interrupt_serve(void)
 {
     uint64_t pending = csr_read(sip) & csr_read(sie);
 
+    if (pending & 1u << INTERRUPT_CPU)
+        smp_interrupt();
     if (pending & SIE_DEVICE)
         devices_serve();
     if (pending & 1u << INTERRUPT_TIMER)

@@ -23,6 +23,8 @@
 #define DIRECT_LIMIT 0x8000000000 /* 512 GiB */
 
 #define KERNEL_STACK_BYTES 16384
+#define KERNEL_STACK_STEP  (4096 + KERNEL_STACK_BYTES) /* one CPU's, behind its guard page */
+#define KERNEL_CPUS        8
 #define FATAL_STACK_BYTES  4096
 
 /* struct hal_context. Register xN is at 8 * N, the pc at 0. */

@@ -26,6 +26,7 @@
     __asm__ volatile("csrc " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 
 /* Bits of sie and sip, and numbers of causes with the topmost bit set (4.1.3). */
+#define INTERRUPT_CPU    1u /* from another hart */
 #define INTERRUPT_TIMER  5u
 #define INTERRUPT_DEVICE 9u
 #define CAUSE_INTERRUPT  ((uint64_t)1 << 63)
@@ -53,30 +54,42 @@ extern uint32_t zero_block; /* bytes that cbo.zero clears; 0: there is none (pag
 enum sbi {                    /* extension numbers */
            SBI_PUTCHAR = 0x1, /* legacy */
            SBI_TIME = 0x54494d45,
+           SBI_IPI = 0x735049,
+           SBI_HART = 0x48534d,    /* hart state management */
+           SBI_FENCE = 0x52464e43, /* fences on other harts */
            SBI_RESET = 0x53525354,
 };
 
-static inline int64_t sbi_call(enum sbi extension, uint64_t function, uint64_t arg0, uint64_t arg1)
+static inline int64_t sbi_call4(enum sbi extension, uint64_t function, uint64_t arg0, uint64_t arg1,
+                                uint64_t arg2, uint64_t arg3)
 {
+    register uint64_t a2 __asm__("a2") = arg2;
+    register uint64_t a3 __asm__("a3") = arg3;
     register uint64_t a0 __asm__("a0") = arg0;
     register uint64_t a1 __asm__("a1") = arg1;
     register uint64_t a6 __asm__("a6") = function;
     register uint64_t a7 __asm__("a7") = extension;
 
-    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a6), "r"(a7) : "memory");
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a6), "r"(a7) : "memory");
     return (int64_t)a0;
+}
+
+static inline int64_t sbi_call(enum sbi extension, uint64_t function, uint64_t arg0, uint64_t arg1)
+{
+    return sbi_call4(extension, function, arg0, arg1, 0, 0);
 }
 
 /* ---- one CPU's own memory ---------------------------------------------------------------------- */
 
 struct machine_cpu {
-    struct hal_cpu cpu; /* first: tp in the kernel */
-    uint64_t hart;      /* the processor's name for it */
-    uint64_t fault_va;  /* the last page fault's address (trap.c) */
+    struct hal_cpu cpu;      /* first: tp in the kernel */
+    uint64_t hart;           /* the processor's name for it */
+    struct hal_space *space; /* the one that is loaded */
     uint64_t
-        tag_generation; /* of the address space identifiers that its translations have (space.c) */
+        tag_generation;  /* of the address space identifiers that its translations have (space.c) */
+    uint64_t code_epoch; /* hal_code_epoch at its last fence.i */
 };
-extern struct machine_cpu boot_cpu;
+extern struct machine_cpu machine_cpus[HAL_CPUS];
 
 static inline struct machine_cpu *machine_cpu(void)
 {
@@ -123,12 +136,21 @@ extern uint64_t boot_hart, boot_device_tree, boot_image;
 
 /* The image, from kernel.ld. All page aligned. */
 extern char image_start[], text_end[], rodata_end[], image_end[];
-extern char kernel_stack_guard[], kernel_stack_top[], fatal_stack_top[];
+extern char kernel_stacks[], kernel_stacks_end[], fatal_stack_top[];
+extern char secondary_start[]; /* boot.S */
 
 /* Device registers, mapped by paging_start. */
 #define RTC_VA  DEVICE_BASE
 #define PLIC_VA (DEVICE_BASE + 0x200000)
 extern uint64_t kernel_root; /* physical address of the root table without any user space */
+
+/* ---- other CPUs (smp.c) ------------------------------------------------------------------------ */
+
+_Noreturn void smp_arrive(void);
+void smp_interrupt(void); /* another CPU's */
+void smp_stop_if_asked(void);
+void cpu_start_other(void);   /* cpu.c */
+void clock_start_other(void); /* clock.c */
 
 /* ---- traps ------------------------------------------------------------------------------------- */
 

@@ -94,8 +94,10 @@ static void map_image(void)
 {
     map_symbols(image_start, text_end, TEXT);
     map_symbols(text_end, rodata_end, CONSTANTS);
-    map_symbols(rodata_end, kernel_stack_guard, DATA);
-    map_symbols(kernel_stack_guard + PAGE, image_end, DATA);
+    map_symbols(rodata_end, kernel_stacks, DATA);
+    for (char *stack = kernel_stacks; stack < kernel_stacks_end; stack += KERNEL_STACK_STEP)
+        map_symbols(stack + PAGE, stack + KERNEL_STACK_STEP, DATA);
+    map_symbols(kernel_stacks_end, image_end, DATA);
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)

@@ -28,8 +28,8 @@ static bool line_has(const char *line, const char *word)
 const struct hal_boot *hal_start(void)
 {
     hal_clock.base = hal_ticks(); /* time 0 */
-    boot_cpu.hart = boot_hart;
-    boot_cpu.cpu.kernel_stack = (uint64_t)kernel_stack_top;
+    machine_cpus[0].hart = boot_hart;
+    machine_cpus[0].cpu.kernel_stack = (uint64_t)kernel_stacks + KERNEL_STACK_STEP;
     csr_write(stvec, trap_entry);
     boot_info_read(&boot);
     log_start(line_has(boot.command_line, "log=semihosting"));

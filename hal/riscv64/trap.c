@@ -19,16 +19,11 @@ static uint32_t fault_access(uint64_t cause)
     }
 }
 
-/*
- * Faults that are the processor's matter and not the environment's: a store that it wants noted in the
- * entry, and one where it remembers that there was no translation (4.2.1 lets it). The second comes
- * again for the same address, although the kernel has served it; so then it is told to forget.
- */
+/* A fault that is the processor's matter and not the environment's: a store that it wants noted in the
+ * entry. (Where it remembers that there was no translation, as 4.2.1 lets it, the generic kernel finds
+ * an entry that allows the access, and calls hal_space_flush_here.) */
 static bool fault_is_ours(uint64_t va, uint32_t access)
 {
-    if (machine_cpu()->fault_va == va)
-        translation_forget(va);
-    machine_cpu()->fault_va = va;
     return access == EXO_MAP_WRITE && !cpu_features.notes_dirt && va < EXO_USER_TOP &&
            space_dirty(va);
 }
@@ -80,8 +75,7 @@ void trap_from_kernel(struct hal_context *frame, uint64_t cause, uint64_t value)
  * which lies above the caller's s0. */
 static void back_trace(uint64_t fp)
 {
-    uint64_t bottom = (uint64_t)kernel_stack_guard + EXO_PAGE_SIZE,
-             top = (uint64_t)kernel_stack_top;
+    uint64_t top = hal_cpu()->kernel_stack, bottom = top - KERNEL_STACK_BYTES;
 
     for (unsigned i = 0; i < 32 && fp >= bottom + 16 && fp <= top && !(fp & 7); i++) {
         const uint64_t *link = (const uint64_t *)fp;

@@ -25,6 +25,7 @@ struct hal_fpu {
 struct hal_space {
     uint64_t root; /* physical address of the root table */
     uint64_t tag;  /* address space identifier and the generation it is good for (space.c) */
+    uint32_t cpus; /* bits of those that may have translations with it */
 };
 
 typedef uint64_t hal_pte_t;
@@ -72,8 +73,13 @@ static inline pfn_t hal_frame_of(const void *ptr)
 #define PTE_PPN_SHIFT  10
 #define PTE_PPN        0x003ffffffffffc00u
 
+/* How often code may have changed; a hart that finds another number than at its last fence.i does one
+ * when it goes to another thread. */
+extern uint64_t hal_code_epoch;
+
 /* Whatever has a right can be read: W without R is reserved. A is always set, as nobody looks at it.
- * What an executable page holds was stored as data: fence.i lets this hart's fetches see it (3.1). A
+ * What an executable page holds was stored as data: fence.i lets this hart's fetches see it (3.1); how
+ * the others learn of it says space.c. A
  * device's registers are uncached because the platform says so of their addresses (3.6). */
 static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device)
 {
@@ -84,9 +90,15 @@ static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft
     entry |= rights & EXO_MAP_WRITE ? PTE_W : 0;
     if (rights & EXO_MAP_EXEC) {
         entry |= PTE_X;
+        hal_code_epoch++;
         __asm__ volatile("fence.i" : : : "memory");
     }
     return entry;
+}
+
+static inline hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value)
+{
+    return __atomic_exchange_n(entry, value, __ATOMIC_RELAXED);
 }
 
 static inline bool hal_pte_present(hal_pte_t entry)
