@@ -25,6 +25,7 @@ set(EXO_HAL_SOURCES
   hal/aarch64/log.c
   hal/aarch64/page.S
   hal/aarch64/paging.c
+  hal/aarch64/smp.c
   hal/aarch64/space.c
   hal/aarch64/start.c
   hal/aarch64/trap.c

@@ -191,7 +191,7 @@ primary_start:
 
         ldr     x2, =high
         b       mmu_on
-high:   ldr     x0, =kernel_stack_top
+high:   ldr     x0, =kernel_stacks + KERNEL_STACK_STEP
         mov     sp, x0
         adrp    x0, boot_device_tree
         str     x20, [x0, :lo12:boot_device_tree]
@@ -202,6 +202,30 @@ high:   ldr     x0, =kernel_stack_top
         bl      main
 5:      wfi                             /* main does not return */
         b       5b
+
+/*
+ * Where PSCI lets the other CPUs begin (smp.c): x0 is the number of the CPU. The final tables are there
+ * already; the one-to-one map of the early ones is needed once more.
+ */
+        .globl  secondary_start
+secondary_start:
+        msr     daifset, #0xf
+        mov     x20, x0
+        bl      drop_to_el1
+        adrp    x0, kernel_root
+        ldr     x0, [x0, :lo12:kernel_root]
+        adrp    x1, early_identity
+        ldr     x2, =secondary_high
+        b       mmu_on
+secondary_high:
+        ldr     x1, =kernel_stacks + KERNEL_STACK_STEP
+        mov     x2, #KERNEL_STACK_STEP
+        madd    x1, x20, x2, x1
+        mov     sp, x1
+        mov     x0, x20
+        mov     x29, #0                 /* back traces end here */
+        mov     x30, #0
+        bl      smp_arrive
 
         .ltorg
 
@@ -231,13 +255,12 @@ early_identity:
 empty_root:
         .skip   4096
 
-        /* The final tables leave the guard page out (layout.h). */
-        .balign 2 * KERNEL_STACK_BYTES
-        .globl  kernel_stack, kernel_stack_top, fatal_stack_top
-kernel_stack:
-        .skip   2 * KERNEL_STACK_BYTES
-kernel_stack_top:
-        .skip   FATAL_STACK_BYTES
-fatal_stack_top:
+        /* The final tables leave the guard pages out (layout.h). */
+        .balign KERNEL_STACK_STEP
+        .globl  kernel_stacks, fatal_stacks
+kernel_stacks:
+        .skip   MAX_CPUS * KERNEL_STACK_STEP
+fatal_stacks:
+        .skip   MAX_CPUS * FATAL_STACK_BYTES
 
         .section .note.GNU-stack, "", %progbits

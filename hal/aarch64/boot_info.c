@@ -201,6 +201,25 @@ static void interrupt_controller_read(void)
         device_read(node, 1 + (int)i, &machine_info.redistributor[i]);
 }
 
+/* The other CPUs, in the tree's order; the boot CPU, wherever it stands there, is number 0. */
+static void cpus_read(void)
+{
+    int cpus = fdt_path_offset(tree, "/cpus"), node, bytes;
+    int cells = cells_of(cpus, "#address-cells", 1);
+
+    fdt_for_each_subnode(node, tree, cpus)
+    {
+        const char *type = fdt_getprop(tree, node, "device_type", &bytes);
+        const fdt32_t *reg = fdt_getprop(tree, node, "reg", &bytes);
+
+        if (!type || type[0] != 'c' || !reg || bytes != 4 * cells || !is_enabled(node))
+            continue;
+        uint64_t mpidr = cells_read(reg, cells);
+        if (mpidr != machine_cpus[0].mpidr && hal_cpu_count < HAL_CPUS)
+            machine_cpus[hal_cpu_count++].mpidr = mpidr;
+    }
+}
+
 /* Bindings, arm,arch_timer: secure, non-secure, virtual, hypervisor. */
 #define TIMER_VIRTUAL 2
 
@@ -215,6 +234,7 @@ void boot_info_read(struct hal_boot *boot)
     memory_read(boot);
     console_read(boot);
     interrupt_controller_read();
+    cpus_read();
     machine_info.timer_irq = interrupt_read(compatible("arm,armv8-timer"), TIMER_VIRTUAL);
     if (machine_info.timer_irq == 0)
         kernel_panic("the device tree names no timer");

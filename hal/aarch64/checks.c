@@ -44,4 +44,5 @@ static_assert(NR_BASE == EXO_NR_BASE && NR_LIMIT == EXO_NR_LIMIT && -ENOSYS == E
               "layout.h");
 static_assert(USER_TOP == EXO_USER_TOP && DIRECT_BASE == HAL_DIRECT_BASE, "layout.h");
 static_assert(KERNEL_STACK_BYTES == 1 << KERNEL_STACK_SHIFT, "layout.h");
+static_assert(KERNEL_STACK_STEP == 2 * KERNEL_STACK_BYTES && MAX_CPUS == HAL_CPUS, "layout.h");
 static_assert(HAL_SOFT_OWNED == 1 && HAL_SOFT_COW == 2, "two soft bits (hal_machine.h)");

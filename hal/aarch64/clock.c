@@ -23,6 +23,12 @@ void clock_start(void)
     hal_clock.mult = ((uint64_t)NS_PER_S << TICK_SHIFT) / hz;
     hal_clock.shift = TICK_SHIFT;
     rate = (hz << RATE_SHIFT) / NS_PER_S;
+    clock_start_other();
+}
+
+/* The counter is one for all CPUs (DDI 0487, D11.1.2); each has a timer of its own. */
+void clock_start_other(void)
+{
     SYSREG_WRITE(cntv_ctl_el0, TIMER_MASKED);
 }
 

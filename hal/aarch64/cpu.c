@@ -57,16 +57,16 @@ static void features_read(void)
     cache_type = SYSREG_READ(ctr_el0);
 }
 
-void cpu_start(void)
+/* What every CPU has to be told. */
+void cpu_start_other(void)
 {
-    features_read();
-
     uint64_t tcr = SYSREG_READ(tcr_el1);
     tcr |= cpu_features.asid16 ? TCR_AS : 0;
     tcr |= cpu_features.dirty_bit ? TCR_HA | TCR_HD : 0;
     /* ID_AA64MMFR2_EL1 by number: the assembler knows the name from Armv8.2 on only. */
     tcr |= field(SYSREG_READ(s3_0_c0_c7_2), MMFR2_E0PD_SHIFT) ? TCR_E0PD1 : 0;
-    SYSREG_WRITE(tcr_el1, tcr); /* the TLB may keep bits of it; paging_start empties that */
+    SYSREG_WRITE(tcr_el1,
+                 tcr); /* the TLB may keep bits of it; paging_start and smp_arrive empty that */
 
     SYSREG_WRITE(cpacr_el1, CPACR_FP);
     SYSREG_WRITE(cntkctl_el1, CNTKCTL_VCT);
@@ -74,6 +74,12 @@ void cpu_start(void)
     SYSREG_WRITE(tpidr_el0, 0);
     SYSREG_WRITE(tpidrro_el0, 0);
     isb();
+}
+
+void cpu_start(void)
+{
+    features_read();
+    cpu_start_other();
 }
 
 /* ---- instruction caches ------------------------------------------------------------------------ */

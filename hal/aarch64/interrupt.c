@@ -38,6 +38,7 @@
 #define INTID_SPECIAL  1020u
 
 /* CPU interface (IHI 0069, 12.2). */
+#define ICC_SGI1R   s3_0_c12_c11_5
 #define ICC_PMR     s3_0_c4_c6_0
 #define ICC_IAR1    s3_0_c12_c12_0
 #define ICC_EOIR1   s3_0_c12_c12_1
@@ -115,7 +116,7 @@ void interrupt_start_cpu(void)
     write32(own + GICD_IGROUPR, UINT32_MAX);
     for (uint32_t k = 0; k < 8; k++)
         write32(own + GICD_IPRIORITYR + 4 * k, PRIORITIES_ALL);
-    write32(own + GICD_ISENABLER, 1u << machine_info.timer_irq | 0xffff); /* and all SGIs */
+    write32(own + GICD_ISENABLER, 1u << machine_info.timer_irq | ((1u << SIGNALS) - 1));
 
     SYSREG_WRITE(ICC_SRE, SYSREG_READ(ICC_SRE) | 1); /* ICC_SRE_EL1.SRE */
     isb();                                           /* the other registers are there from now on */
@@ -172,6 +173,31 @@ void interrupt_serve(void)
         kernel_timer();
     else if (intid >= 32)
         kernel_interrupt(intid - 32);
+    else if (intid == SIGNAL_IPI)
+        kernel_ipi();
+    else if (intid == SIGNAL_STOP)
+        smp_stop_here();
+}
+
+/* Lines arrive at CPU 0. The registers take single bits, and nothing is noted about lines, so CPUs need
+ * no lock against each other. */
+
+/* ---- other CPUs -------------------------------------------------------------------------------- */
+
+void signal_send(unsigned cpu, enum signal signal)
+{
+    uint64_t mpidr = machine_cpus[cpu].mpidr, last = mpidr & 0xff;
+
+    __asm__ volatile("dsb ishst" : : : "memory"); /* what was written for it is there before */
+    SYSREG_WRITE(ICC_SGI1R, (mpidr >> 32 & 0xff) << 48 | (mpidr >> 16 & 0xff) << 32 |
+                                (mpidr >> 8 & 0xff) << 16 | last >> 4 << 44 | 1u << (last & 15) |
+                                (uint64_t)signal << 24);
+    isb();
+}
+
+void hal_ipi(unsigned cpu)
+{
+    signal_send(cpu, SIGNAL_IPI);
 }
 
 /* wfi also ends for an interrupt that is masked in PSTATE, so none can be slept over. The one that

@@ -26,6 +26,8 @@
  * A CPU's stack is the upper half of a piece of twice its size that is aligned to its size, so one
  * bit of the stack pointer tells an overflow (entry.S). The page below it is not mapped.
  */
+#define MAX_CPUS           8     /* HAL_CPUS */
+#define KERNEL_STACK_STEP  32768 /* from one CPU's stack to the next */
 #define KERNEL_STACK_SHIFT 14
 #define KERNEL_STACK_BYTES 16384
 #define FATAL_STACK_BYTES  4096

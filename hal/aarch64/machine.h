@@ -45,8 +45,7 @@ struct machine_cpu {
     uint64_t mpidr;           /* its affinity, which is its address for PSCI and the GIC */
     uint64_t redistributor;   /* its part of the GIC */
 };
-#define CPUS 1u
-extern struct machine_cpu machine_cpus[CPUS];
+extern struct machine_cpu machine_cpus[HAL_CPUS];
 
 static inline struct machine_cpu *machine_cpu(void)
 {
@@ -81,6 +80,18 @@ void interrupt_start(void);               /* interrupt.c: GIC */
 void interrupt_start_cpu(void);           /* the same, what each CPU has for itself */
 void clock_start(void);                   /* clock.c */
 
+/* What another CPU does of it (smp.c). */
+void cpu_start_other(void);
+void clock_start_other(void);
+/** Fills in what trap entry needs, and TPIDR_EL1. */
+void smp_this_cpu(unsigned number);
+_Noreturn void smp_arrive(unsigned number); /* called by boot.S, on the CPU's own stack */
+_Noreturn void smp_stop_here(void);
+
+/* Interrupts of one CPU by another: the GIC's software-generated ones (interrupt.c). */
+enum signal { SIGNAL_IPI, SIGNAL_STOP, SIGNALS };
+void signal_send(unsigned cpu, enum signal signal);
+
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 extern uint64_t boot_device_tree, boot_image_pa; /* boot.S: physical addresses */
@@ -99,7 +110,8 @@ static inline void *direct_ptr(uint64_t pa)
 
 /* The image, from kernel.ld. All page aligned. */
 extern char image_start[], text_end[], rodata_end[], image_end[];
-extern char empty_root[], kernel_stack[], kernel_stack_top[], fatal_stack_top[];
+extern char empty_root[], kernel_stacks[], fatal_stacks[];
+extern char secondary_start[]; /* boot.S: where other CPUs begin, at its physical address */
 /** boot.S, to be called at its physical address: loads TTBR1 anew, with nothing left of the old. */
 void kernel_root_replace(uint64_t root_pa, uint64_t empty_root_pa);
 extern uint64_t kernel_root; /* the final tables' top, physical */

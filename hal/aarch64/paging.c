@@ -95,15 +95,19 @@ static void map_image_part(const char *from, const char *to, uint64_t rights)
     map((uint64_t)from, image_pa(from), (uint64_t)(to - from), rights);
 }
 
-/* All but the page below each stack. */
+/* All but the page below each CPU's stack. */
 static void map_image(void)
 {
-    const char *guard = kernel_stack + KERNEL_STACK_BYTES - PAGE;
+    const char *at = rodata_end;
 
     map_image_part(image_start, text_end, TEXT);
     map_image_part(text_end, rodata_end, CONSTANTS);
-    map_image_part(rodata_end, guard, DATA);
-    map_image_part(guard + PAGE, image_end, DATA);
+    for (unsigned cpu = 0; cpu < HAL_CPUS; cpu++) {
+        const char *stack = kernel_stacks + cpu * KERNEL_STACK_STEP + KERNEL_STACK_BYTES;
+        map_image_part(at, stack - PAGE, DATA);
+        at = stack;
+    }
+    map_image_part(at, image_end, DATA);
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)

@@ -152,7 +152,7 @@ static bool is_current(const struct hal_space *space)
 /* A number that a loaded space brought over from the last generation. */
 static bool number_is_kept(uint64_t number)
 {
-    for (unsigned i = 0; i < CPUS; i++) {
+    for (unsigned i = 0; i < HAL_CPUS; i++) {
         const struct hal_space *s = machine_cpus[i].loaded;
         if (s && is_current(s) && NUMBER(s->asid) == number)
             return true;
@@ -164,7 +164,7 @@ static void generation_begin(void)
 {
     generation += GENERATION;
     next_number = 1;
-    for (unsigned i = 0; i < CPUS; i++) {
+    for (unsigned i = 0; i < HAL_CPUS; i++) {
         struct hal_space *s = machine_cpus[i].loaded;
         if (s)
             s->asid = generation | NUMBER(s->asid);
@@ -199,8 +199,11 @@ void hal_space_switch(struct hal_space *space)
     isb(); /* the kernel's own accesses to user memory go there from now on */
 }
 
-/* Of the last level only, because tables stay as long as the space. A space without a number of this
- * generation is in no TLB. */
+/*
+ * Of the last level only, because tables stay as long as the space. A space without a number of this
+ * generation is in no TLB. The processors tell each other: the dsb after a flush waits for all of them,
+ * and for the accesses that they made by the old translations (DDI 0487, D8.13.5).
+ */
 void hal_space_flush(struct hal_space *space, uint64_t va)
 {
     if (!is_current(space))
@@ -218,6 +221,21 @@ void hal_space_flush(struct hal_space *space, uint64_t va)
     __asm__ volatile("dsb ish\n\tisb" : : : "memory"); /* done, on every CPU, before we go on */
 }
 
+/* On this CPU only; nobody waits. */
+void hal_space_flush_here(struct hal_space *space, uint64_t va)
+{
+    uint64_t number = NUMBER(space->asid) << 48;
+
+    if (!is_current(space))
+        return;
+    __asm__ volatile("dsb ishst" : : : "memory"); /* as above */
+    if (va == HAL_FLUSH_ALL)
+        __asm__ volatile("tlbi aside1, %0" : : "r"(number) : "memory");
+    else
+        __asm__ volatile("tlbi vale1, %0" : : "r"(number | (va >> 12 & 0xfffffffffff)) : "memory");
+    __asm__ volatile("dsb nsh\n\tisb" : : : "memory");
+}
+
 /* ---- dirty pages ------------------------------------------------------------------------------- */
 
 /* Without any lock: the space is loaded here, so its tables stay; and an entry that changes under our
@@ -233,6 +251,6 @@ bool space_note_dirty(uint64_t va)
             return false;
     } while (!__atomic_compare_exchange_n(e, &old, old & ~(hal_pte_t)PTE_RDONLY, true,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    hal_space_flush(space, va);
+    hal_space_flush_here(space, va);
     return true;
 }

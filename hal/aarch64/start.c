@@ -7,7 +7,6 @@
 #include "machine.h"
 
 static struct hal_boot boot;
-struct machine_cpu machine_cpus[CPUS];
 
 /* The real-time clock (PL031, DDI 0224, 3.3.1): a word of seconds since 1970. */
 static uint64_t rtc_epoch_ns(void)
@@ -17,15 +16,8 @@ static uint64_t rtc_epoch_ns(void)
 
 const struct hal_boot *hal_start(void)
 {
-    struct machine_cpu *cpu = &machine_cpus[0];
-
     hal_clock.base = hal_ticks(); /* time 0 */
-    cpu->cpu.kernel_stack = (uint64_t)kernel_stack_top;
-    cpu->cpu.scratch[0] = (uint64_t)fatal_stack_top;
-    SYSREG_WRITE(tpidr_el1, cpu);
-    cpu->mpidr = SYSREG_READ(mpidr_el1) & 0xff00ffffff;
-    SYSREG_WRITE(vbar_el1, vectors);
-    isb(); /* whatever faults from here on is told, once the log is there */
+    smp_this_cpu(0);              /* whatever faults from here on is told, once the log is there */
     boot_info_read(&boot);
     cpu_start();
     paging_start(&boot);

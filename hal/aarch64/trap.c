@@ -95,7 +95,9 @@ static _Noreturn void fatal(const char *what, const struct hal_context *frame, u
 {
     char name[] = "  x00   ";
 
+    hal_cpus_stop();
     log_text("\nkernel: unexpected exception\n");
+    log_hex("  CPU   ", hal_cpu()->number);
     log_hex("  esr   ", esr);
     log_hex("  far   ", far);
     log_hex("  pc    ", frame->pc);

@@ -99,6 +99,11 @@ static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft
     return entry;
 }
 
+static inline hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value)
+{
+    return __atomic_exchange_n(entry, value, __ATOMIC_RELAXED);
+}
+
 static inline bool hal_pte_present(hal_pte_t entry)
 {
     return (entry & PTE_HELD) != 0;
