@@ -195,6 +195,12 @@ void signal_send(unsigned cpu, enum signal signal)
     isb();
 }
 
+void signal_forget(enum signal signal)
+{
+    write32(machine_cpu()->redistributor + GICR_OWN + GICD_ICPENDR, 1u << signal);
+    __asm__ volatile("dsb sy" : : : "memory"); /* it is gone before anything is looked at again */
+}
+
 void hal_ipi(unsigned cpu)
 {
     signal_send(cpu, SIGNAL_IPI);

@@ -89,8 +89,9 @@ _Noreturn void smp_arrive(unsigned number); /* called by boot.S, on the CPU's ow
 _Noreturn void smp_stop_here(void);
 
 /* Interrupts of one CPU by another: the GIC's software-generated ones (interrupt.c). */
-enum signal { SIGNAL_IPI, SIGNAL_STOP, SIGNALS };
+enum signal { SIGNAL_IPI, SIGNAL_STOP, SIGNAL_WAKE, SIGNALS };
 void signal_send(unsigned cpu, enum signal signal);
+void signal_forget(enum signal signal); /* one that is pending for this CPU, before it is taken */
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 

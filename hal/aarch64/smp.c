@@ -107,6 +107,21 @@ void hal_relax(void)
         smp_stop_here();
 }
 
+/* WFI ends for any pending interrupt, masked ones too; a wake is forgotten, the others are taken when
+ * interrupts are on again, and until then the sleep is none. A wake that comes between the forgetting
+ * and the next sleep is pending then. */
+void hal_doze(void)
+{
+    __asm__ volatile("dsb sy\n\twfi" : : : "memory");
+    signal_forget(SIGNAL_WAKE);
+    hal_relax();
+}
+
+void hal_wake(unsigned cpu)
+{
+    signal_send(cpu, SIGNAL_WAKE);
+}
+
 /* A CPU that stays in the kernel without waiting for a lock is not reached: it has no interrupts. */
 void hal_cpus_stop(void)
 {

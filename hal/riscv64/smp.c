@@ -21,6 +21,7 @@ unsigned hal_cpu_count = 1;
 static _Atomic unsigned arrived = 1; /* CPUs that have come so far, the boot CPU included */
 static _Atomic unsigned stopper;     /* 1 + the CPU that called hal_cpus_stop; 0: none */
 static _Atomic unsigned stopped;
+static _Atomic bool asked[HAL_CPUS]; /* by hal_ipi, and not served yet */
 
 static uint64_t now_ns(void)
 {
@@ -94,6 +95,7 @@ void hal_cpus_start(void)
 /* The fence: what this CPU wrote comes before the interrupt (the firmware writes a device's register). */
 void hal_ipi(unsigned number)
 {
+    atomic_store_explicit(&asked[number], true, memory_order_seq_cst);
     __asm__ volatile("fence rw, ow" : : : "memory");
     sbi_call(SBI_IPI, 0, 1, machine_cpus[number].hart);
 }
@@ -102,7 +104,8 @@ void smp_interrupt(void)
 {
     csr_clear(sip, SSIP);
     smp_stop_if_asked();
-    kernel_ipi();
+    if (atomic_exchange_explicit(&asked[hal_cpu()->number], false, memory_order_seq_cst))
+        kernel_ipi();
 }
 
 /* Flushes need nobody's help here: see space.c. */
@@ -110,6 +113,28 @@ void hal_relax(void)
 {
     __asm__ volatile(PAUSE);
     smp_stop_if_asked();
+}
+
+/*
+ * WFI ends for any pending interrupt that sie lets through, though sstatus.SIE is off. There is one
+ * interrupt from other CPUs, so `asked` says whether it is more than a wake: then it stays pending, to be
+ * taken when interrupts are on again, and until then the sleep is none.
+ */
+void hal_doze(void)
+{
+    __asm__ volatile("wfi" : : : "memory");
+    csr_clear(sip, SSIP);
+    /* Sequentially consistent: hal_ipi sets the word, then raises the interrupt; either this sees the
+     * word, or the interrupt comes after it was cleared here. */
+    if (atomic_load_explicit(&asked[hal_cpu()->number], memory_order_seq_cst))
+        csr_set(sip, SSIP);
+    hal_relax();
+}
+
+void hal_wake(unsigned number)
+{
+    __asm__ volatile("fence rw, ow" : : : "memory"); /* as in hal_ipi */
+    sbi_call(SBI_IPI, 0, 1, machine_cpus[number].hart);
 }
 
 static _Noreturn void stop_here(void)
