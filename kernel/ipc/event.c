@@ -18,6 +18,8 @@ void event_raise(struct thread *t, uint32_t bits)
 {
     if (t->state == THREAD_DEAD)
         return;
+    /* Release: what the bits announce is there for whoever takes them with an acquire
+     * (proofs/memory/protocols/proc_shared.py). */
     atomic_fetch_or_explicit(&t->utcb->pending, bits, memory_order_release);
     t->check_events = 1;
     if (t->state == THREAD_WAITING)

@@ -21,6 +21,7 @@ static void tell(struct pair *p, unsigned end)
     if (f == PFN_NONE)
         return;
     uint64_t within = p->word[end] & (EXO_PAGE_SIZE - 1);
+    /* Release: the last holder's stores come before (proofs/memory/protocols/ring.py). */
     atomic_store_explicit((_Atomic uint32_t *)((char *)hal_frame_ptr(f) + within), 1,
                           memory_order_release);
     wait_wake((uint64_t)f << EXO_PAGE_SHIFT | within, UINT32_MAX);

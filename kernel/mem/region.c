@@ -6,6 +6,7 @@
 #include <kernel/mem/region.h>
 #include <kernel/mem/space.h>
 #include <kernel/sys.h>
+#include <stdatomic.h>
 #include <lib/string.h>
 
 /* An entry of the tree: 0 (nothing) or frame << 1 | 1. A node is a frame of 512 entries. A page's
@@ -315,6 +316,9 @@ int64_t sys_region_write(exo_cap region, uint64_t offset, const void *from, uint
     if ((st = region_of(region, EXO_R_WRITE, &r)) != EXO_OK ||
         (st = copy_check(r, offset, bytes)) != EXO_OK)
         return st;
+    /* Release: what the caller wrote before, here or by an earlier call, comes first for whoever has the
+     * region mapped (proofs/memory/protocols/fs_state.py). */
+    atomic_thread_fence(memory_order_release);
     while (done < bytes) {
         uint64_t at = offset + done, within = at & (EXO_PAGE_SIZE - 1);
         uint64_t part = EXO_PAGE_SIZE - within;

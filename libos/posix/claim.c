@@ -26,8 +26,13 @@ bool claim_holder_lives(uint32_t name)
     if (slot >= PROC_MAX)
         return false;
     entry = &table[slot];
-    return entry->state != PROC_FREE && entry->state != PROC_ZOMBIE &&
-           claim_name(slot, entry->pid) == (name & ~CLAIM_WAITED);
+    if (entry->state != PROC_FREE && entry->state != PROC_ZOMBIE &&
+        claim_name(slot, entry->pid) == (name & ~CLAIM_WAITED))
+        return true;
+    /* Acquire: the dead holder's last stores come before all that its heir does
+     * (proofs/memory/protocols/claim.py). */
+    atomic_thread_fence(memory_order_acquire);
+    return false;
 }
 
 static void claim_sleep(_Atomic uint32_t *word, uint32_t seen)

@@ -10,6 +10,9 @@
  * Word: 0 free; bits 0-12 slot in proc's table + 1, bits 13-30 low bits of the pid (a slot is used
  * again, by another pid), bit 31 somebody sleeps on the word.
  * A holder never sleeps and does a bounded piece of work.
+ *
+ * Taking a claim is an acquire and dropping it a release: what one holder did comes before what the
+ * next one does (proofs/memory/protocols/claim.py, proofs/memory/protocols/ofd.py).
  */
 #ifndef POSIX_CLAIM_H
 #define POSIX_CLAIM_H

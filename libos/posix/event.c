@@ -4,7 +4,8 @@
  *
  * An eventfd is nothing but its open file description: the count is the description's offset, which
  * all processes that inherited it see, changed by single atomic steps and slept on like any word.
- * A memfd is a file of fs that never had a name.
+ * Its sleepers' flag and the count are sequentially consistent on both sides, as a ring's are
+ * (proofs/memory/protocols/eventfd.py). A memfd is a file of fs that never had a name.
  */
 #include "files.h"
 

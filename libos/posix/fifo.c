@@ -40,6 +40,7 @@ static uint32_t fifo_poll(struct file *f, uint32_t events, struct waiter *w)
     struct fs_fifo *counts = fifo_counts(f);
     uint32_t ready = 0;
 
+    /* The word first (an acquire, at least), then what it speaks of: proofs/memory/protocols/fs_words.py. */
     if (w)
         waiter_add(w, &counts->change, atomic_load(&counts->change));
     if (stream_in(f) && file_can_read(f)) {

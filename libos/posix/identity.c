@@ -14,7 +14,8 @@ int64_t proc_call(struct exo_message *m, uint32_t op, uint64_t w0, uint64_t w1, 
     return tag < 0 ? errno_of(tag) : (int64_t)m->w[0];
 }
 
-/* A record of which several fields are wanted: read until none was written meanwhile. */
+/* A record of which several fields are wanted: read until none was written meanwhile. The acquires keep
+ * the copy between the two looks at the sequence (proofs/memory/protocols/proc_table.py). */
 static void entry_read(const struct proc_entry *e, struct proc_entry *out)
 {
     uint32_t before;

@@ -57,6 +57,7 @@ static uint32_t inotify_poll(struct file *f, uint32_t events, struct waiter *w)
     const struct fs_watch_page *page = inotify_page(f);
     bool any;
 
+    /* The word first (an acquire, at least), then the bytes: proofs/memory/protocols/fs_words.py. */
     if (w)
         waiter_add(w, &page->change, atomic_load(&page->change));
     any = atomic_load(&page->bytes) != 0 || (!w && inotify_queued(f) > 0);

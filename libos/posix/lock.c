@@ -6,6 +6,9 @@
  * the calls that want it (the uncontended way is three instructions each); these are the same steps
  * in C, and the ways when it is contended. It is released around every sleep, so nobody waits for it
  * long. A forked child inherits it held, by the thread that forked.
+ *
+ * Orders (proofs/memory/protocols/image_lock.py): each exchange that takes it is an acquire, the one that
+ * releases it a release.
  */
 #include "core.h"
 

@@ -19,6 +19,9 @@
  * The offset: who is alone (users == 1) just stores it. Else a claim excludes the others for the
  * time of one read or write, as Linux's f_pos_lock does; if the claimant dies, the offset has not
  * moved.
+ *
+ * Orders (proofs/memory/protocols/ofd.py): counting down is a release and taking a slot an acquire, so
+ * the last user's stores come before the next one's; an offset passes from one to the next by the claim.
  */
 #include "claim.h"
 #include "files.h"
@@ -106,7 +109,11 @@ static bool row_owner_lives(uint32_t slot, int32_t pid)
 {
     const struct proc_entry *entry = (const struct proc_entry *)PROC_TABLE_VA + slot;
 
-    return entry->pid == pid && entry->state != PROC_FREE && entry->state != PROC_ZOMBIE;
+    if (entry->pid == pid && entry->state != PROC_FREE && entry->state != PROC_ZOMBIE)
+        return true;
+    /* Acquire: all bits that the dead owner set are seen. */
+    atomic_thread_fence(memory_order_acquire);
+    return false;
 }
 
 /* Clears the rows of all dead processes; for when no description is free. */
@@ -215,7 +222,8 @@ uint64_t ofd_offset_take(struct ofd *d)
 
 void ofd_offset_store(struct ofd *d, uint64_t offset)
 {
-    atomic_store_explicit(&d->offset, offset, memory_order_release);
+    /* Relaxed: the next one takes the claim, whose drop is the release. */
+    atomic_store_explicit(&d->offset, offset, memory_order_relaxed);
     if ((atomic_load(&d->offset_lock) & ~CLAIM_WAITED) == claim_own_name())
         claim_drop(&d->offset_lock);
 }

@@ -5,7 +5,8 @@
  * Making a pipe takes a region (17 pages, empty until used) and a pair; from then on data moves
  * without the kernel, and the kernel is entered only to sleep and to wake a sleeper. Each end is
  * held by one capability a process; fork copies it, close deletes it, and death drops it, so that
- * the count of holders is the kernel's, and exact.
+ * the count of holders is the kernel's, and exact. That the other side is gone is always looked at
+ * before the ring (an acquire: proofs/memory/protocols/ring.py), so no byte is lost at the end.
  */
 #include "stream.h"
 

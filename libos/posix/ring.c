@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring's two moves: copy first, then one store makes it so. See ring.h.
+ * The ring's two moves: copy first, then one store makes it so. See ring.h; the orders of the atomic
+ * accesses are checked in proofs/memory/protocols/ring.py.
  * Tests: tests/c17/unit/test_posix_ring.c
  */
 #include "ring.h"

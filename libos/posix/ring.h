@@ -18,6 +18,10 @@
  * position looks at the flag afterwards and, if it is set, clears it and wakes. A sleeper that was
  * killed costs one idle wake-up and no more.
  *
+ * Orders (proofs/memory/protocols/ring.py): moving a position is a release and looking at the other
+ * side's an acquire. Where one side sets a flag and looks at a position, and the other moves the
+ * position and looks at the flag, all four are sequentially consistent: one of the two sees the other.
+ *
  * Everything here may be scribbled over by any holder: positions are read once and checked, and a
  * ring that makes no sense is an error (RING_BROKEN). Pure C: tested on the host.
  */
@@ -60,12 +64,14 @@ static_assert(offsetof(struct ring, reader_gone) == 68, "shared: one word with h
 typedef int64_t ring_copy_out(uint64_t to, const void *from, size_t bytes);
 typedef int64_t ring_copy_in(void *to, uint64_t from, size_t bytes);
 
-/* Bytes that wait; above RING_BYTES: broken. */
+/* Bytes that wait; above RING_BYTES: broken. Sequentially consistent: who has written to one ring and
+ * then finds another empty has written before that other one's writer did. The head first (acquire): other
+ * readers may move it, and it must not be beyond the tail. */
 static inline uint32_t ring_used(const struct ring *r)
 {
     uint32_t head = atomic_load_explicit(&r->head, memory_order_acquire);
 
-    return atomic_load_explicit(&r->tail, memory_order_acquire) - head;
+    return atomic_load(&r->tail) - head;
 }
 static inline uint32_t ring_free(const struct ring *r)
 {

@@ -147,23 +147,26 @@ void signal_collect(struct process *p)
 {
     struct proc_shared *shared = p->shared;
 
-    if (atomic_load_explicit(&shared->pending, memory_order_relaxed)) {
-        uint64_t bits = atomic_exchange(&shared->pending, 0);
+    uint64_t bits = atomic_load_explicit(&shared->pending, memory_order_acquire);
 
-        while (bits) {
-            int32_t signo = __builtin_ctzll(bits) + 1;
-            struct proc_siginfo info = shared->info[signo];
+    /* A bit is given back after its note was read, for proc then writes the next one there: acquire and
+     * release, here and below, keep the reading between (proofs/memory/protocols/proc_shared.py). */
+    while (bits) {
+        uint64_t bit = bits & -bits;
+        int32_t signo = __builtin_ctzll(bits) + 1;
+        struct proc_siginfo info = shared->info[signo];
 
-            bits &= bits - 1;
-            info.signo = signo; /* proc is trusted, but the page is ours to spoil */
-            signal_add(p, 0, &info);
-        }
+        bits &= ~bit;
+        if (!(atomic_fetch_and_explicit(&shared->pending, ~bit, memory_order_release) & bit))
+            continue;       /* proc has taken it back */
+        info.signo = signo; /* proc is trusted, but the page is ours to spoil */
+        signal_add(p, 0, &info);
     }
-    uint32_t tail = atomic_load(&shared->tail);
-    for (uint32_t head = atomic_load(&shared->head); head != tail;) {
+    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
+    for (uint32_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); head != tail;) {
         struct proc_siginfo info = shared->queue[head % PROC_SIGQUEUE];
 
-        atomic_store(&shared->head, ++head);
+        atomic_store_explicit(&shared->head, ++head, memory_order_release);
         if (info.signo > 0 && info.signo <= SIGRTMAX)
             signal_add(p, 0, &info);
     }

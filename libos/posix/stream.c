@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rings in mapped regions; see stream.h and ring.h. */
+/* Rings in mapped regions; see stream.h and ring.h, and proofs/memory/protocols/ring.py for the orders
+ * of their flags and positions. */
 #include "claim.h"
 #include "stream.h"
 #include "window.h"

@@ -113,7 +113,7 @@ static uint32_t tty_poll(struct file *f, uint32_t events, struct waiter *w)
     struct tty_state *s = f->state;
     uint32_t flags, ready = 0;
 
-    if (w) {
+    if (w) { /* the words first (acquire), then the flags: proofs/memory/protocols/tty_state.py */
         waiter_add(w, &s->input, atomic_load(&s->input));
         if (events & POLL_OUT)
             waiter_add(w, &s->output, atomic_load(&s->output));

@@ -10,7 +10,8 @@
  * A slot goes FREE -> (name of the client, while it prepares) -> PENDING -> ACCEPTED, by single
  * atomic steps, and is FREE again when the kernel has marked both sides gone, or the client before
  * it was accepted. Whoever looks for a free slot finds that out (slot_settle). `gone` says that the
- * listener is no more.
+ * listener is no more. PENDING is stored with a release and taken with an acquire, so that the
+ * listener sees what the client wrote of itself (proofs/memory/protocols/connect.py).
  */
 #include "claim.h"
 #include "socket.h"

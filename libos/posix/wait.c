@@ -22,7 +22,8 @@ void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expecte
     w->words[w->count++] = (struct exo_wait_word){.address = (uintptr_t)word, .expected = expected};
 }
 
-/* Takes event bits off the thread and does what they ask for. */
+/* Takes event bits off the thread and does what they ask for. Acquire: what they announce is looked for
+ * afterwards (proofs/memory/protocols/proc_shared.py). */
 static void events_serve(struct thread *t)
 {
     uint32_t bits = atomic_exchange(&t->utcb->pending, 0);

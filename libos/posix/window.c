@@ -167,6 +167,8 @@ static bool window_show(struct window *w, uint64_t page, uint64_t file_pages)
 
 const void *window_look(struct window *w, uint64_t offset, uint64_t *bytes)
 {
+    /* Acquire: the bytes are read after the size that says they are there
+     * (proofs/memory/protocols/fs_state.py). */
     uint64_t size = atomic_load_explicit(&w->state->size, memory_order_acquire);
     uint64_t page = offset / EXO_PAGE_SIZE, end;
 

@@ -6,13 +6,14 @@
  * passes everywhere, but executes only what somebody may execute.
  */
 #include "servers/fs/fs.h"
+#include <stdatomic.h>
 
 const struct proc_entry *process_table;
 
 int64_t caller_identify(struct caller *who, uint64_t badge)
 {
     const struct proc_entry *entry;
-    uint32_t before, tries;
+    uint32_t before;
 
     *who = (struct caller){0};
     if (badge >= PROC_BADGE_SERVER)
@@ -20,15 +21,15 @@ int64_t caller_identify(struct caller *who, uint64_t badge)
     if (badge >= PROC_MAX || !process_table)
         return -ESRCH;
     entry = &process_table[badge];
-    /* proc may be in the middle of a change; it is short, and the caller's own ids hardly ever
-     * change while it calls fs, so a few looks are enough. */
-    for (tries = 0; tries < 4; tries++) {
-        before = entry->sequence;
+    /* proc may be in the middle of a change, on another CPU; it is short. Both acquires keep the reads
+     * between the two looks at the sequence (proofs/memory/protocols/proc_table.py). */
+    do {
+        before = atomic_load_explicit(&entry->sequence, memory_order_acquire);
         who->uid = entry->fsuid;
         who->gid = entry->fsgid;
-        if (!(before & 1) && entry->sequence == before)
-            break;
-    }
+        atomic_thread_fence(memory_order_acquire);
+    } while ((before & 1) ||
+             atomic_load_explicit(&entry->sequence, memory_order_relaxed) != before);
     if (entry->state == PROC_FREE)
         return -ESRCH;
     who->entry = entry;

@@ -30,6 +30,7 @@ static void fifo_publish(struct fifo *fifo)
     page->writers = fifo->writers;
     page->readers_opened = fifo->readers_opened;
     page->writers_opened = fifo->writers_opened;
+    /* A release, at least: the counts are there for who sees the change (proofs/memory/protocols/fs_words.py). */
     page->change = ++fifo->change;
     port_wake((const void *)&page->change);
 }

@@ -106,6 +106,7 @@ static uint32_t part_of(uint32_t limit, const struct watch_user *user)
 static void notifier_publish(struct notifier *n)
 {
     n->page->bytes = events_bytes(&n->queue);
+    /* A release, at least: the bytes come first (proofs/memory/protocols/fs_words.py). */
     n->page->change = n->change;
 }
 

@@ -23,7 +23,9 @@ uint64_t signal_take_init(void)
 
 /* ---- the shared page --------------------------------------------------------------------------- */
 
-/* The page is the process's too: every word read from it may be anything. */
+/* The page is the process's too: every word read from it may be anything. A note is written only when
+ * the process is known to have read the one before (acquire), and published by the bit or the position
+ * (release): proofs/memory/protocols/proc_shared.py. */
 
 static bool queue_put(struct proc_shared *shared, const struct proc_siginfo *info)
 {

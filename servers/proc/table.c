@@ -269,6 +269,9 @@ int64_t table_new_session(uint32_t slot)
 
 /* ---- processes --------------------------------------------------------------------------------- */
 
+/* Releases: the odd sequence comes before the change, and the even one after it; and what a dead process
+ * did comes before its new state. Models: proofs/memory/protocols/proc_table.py,
+ * proofs/memory/protocols/claim.py, proofs/memory/protocols/ofd.py. */
 void entry_begin(uint32_t slot)
 {
     atomic_fetch_add_explicit(&entries[slot].sequence, 1, memory_order_relaxed);

@@ -44,7 +44,9 @@ bool caller_find(uint64_t slot, struct caller *out)
         return false;
     e = (const struct proc_entry *)TABLE_VA + slot;
     out->slot = (uint32_t)slot;
-    do { /* proc's changes are short, and it runs before us */
+    /* proc's changes are short, and it runs before us. The acquires keep the reads between the two looks
+     * at the sequence (proofs/memory/protocols/proc_table.py). */
+    do {
         while ((before = atomic_load_explicit(&e->sequence, memory_order_acquire)) & 1)
             exo_yield(0);
         state = e->state;

@@ -53,6 +53,7 @@ static void word_set(_Atomic uint32_t *word, uint32_t value)
 {
     if (atomic_load_explicit(word, memory_order_relaxed) == value)
         return;
+    /* Release: whoever sees the change sees the flags (proofs/memory/protocols/tty_state.py). */
     atomic_store_explicit(word, value, memory_order_release);
     exo_wake((const void *)word, UINT32_MAX);
 }
@@ -65,7 +66,7 @@ static void publish(struct side *side, uint32_t input, uint32_t output, uint32_t
 
     atomic_store_explicit(&state->foreground, (uint32_t)foreground, memory_order_relaxed);
     if (atomic_load_explicit(&state->flags, memory_order_relaxed) != flags) {
-        atomic_store_explicit(&state->flags, flags, memory_order_release);
+        atomic_store_explicit(&state->flags, flags, memory_order_relaxed);
         side->bumps++;
     }
     word_set(&state->input, input + side->bumps);

@@ -109,6 +109,7 @@ roll_end:
     ud2
 
 .Llocked:
+    /* xchg is a full barrier; proofs/memory/protocols/image_lock.py says what a machine needs here. */
     movl $1, %r11d
     xchgl %r11d, image_state(%rip) /* struct image begins with its lock */
     testl %r11d, %r11d
