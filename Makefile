@@ -13,7 +13,7 @@ IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
 .PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
-        image-update listing format check doc clean help
+        image-update listing model format check doc clean help
 
 all: configure             ## build everything (the default)
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -65,6 +65,9 @@ image-update: setup        ## renew the package list image/$(IMAGE).$(ARCH).lock
 
 listing: configure         ## disassembly and symbols beside kernel.elf
 	@cmake --build $(BUILD) --target listing
+
+model:                     ## the protocols under weak memory ordering: one line a property
+	@proofs/memory/check
 
 format: setup              ## lay all C files out by .clang-format
 	@tools/check-format --fix

@@ -4,6 +4,7 @@
 #   unit/NAME    tests/c17/unit/test_NAME.c on the host, under the sanitizers (label unit)
 #   guest/NAME   a function of tests/guest/test_*.py, as listed in tests/guest/list (label guest)
 #   guest/calls-NAME  tests/guest/calls/NAME.c, in place of init (label guest)
+#   model/NAME   proofs/memory/protocols/NAME.py: a protocol under weak memory ordering (label model)
 #   check/NAME   a rule about the source tree (label check)
 # The label "long" keeps a test out of `make test`. In a build for another architecture than x86_64 the
 # names begin with ARCH/, and what does not depend on the architecture is left out.
@@ -35,6 +36,17 @@ exo_check(guides ${CMAKE_SOURCE_DIR}/tools/check-guides)
 set_tests_properties(check/guides PROPERTIES TIMEOUT 600 PROCESSORS 2)
 exo_check(guest-list ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --check-list)
 exo_check(image-twice ${CMAKE_SOURCE_DIR}/tools/check-image ${CMAKE_BINARY_DIR})
+endif()
+
+# Memory protocols. They are of all architectures at once.
+if(EXO_ARCH STREQUAL "x86_64")
+  file(GLOB protocols CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/proofs/memory/protocols/*.py)
+  foreach(protocol IN LISTS protocols)
+    get_filename_component(name ${protocol} NAME_WE)
+    add_test(NAME model/${name}
+      COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/proofs/memory/check ${name})
+    set_tests_properties(model/${name} PROPERTIES LABELS model TIMEOUT 180)
+  endforeach()
 endif()
 
 # Guest tests: lines of NAME SECONDS [word]..., with "#" before what is not run.
