@@ -6,6 +6,9 @@
  *
  * All are ticket locks: whoever comes takes a number and waits until it is served, so everybody's turn
  * comes, after at most HAL_CPUS - 1 others'. Interrupts are off while a lock is held or waited for.
+ *
+ * The orders are checked in proofs/memory/protocols/ticket_lock.py; what is kept under the lock relies on
+ * them as proofs/memory/kernel.py says.
  */
 #ifndef HAL_LOCK_H
 #define HAL_LOCK_H

@@ -80,7 +80,7 @@ _Noreturn void smp_arrive(unsigned number)
     cpu_start_other();
     lapic_start();
     clock_start_other();
-    /* Release: hal_cpus_start goes on only after all of this. */
+    /* Release: hal_cpus_start goes on only after all of this (proofs/memory/protocols/cpu_start.py). */
     atomic_store_explicit(&arrived, number + 1, memory_order_release);
     counters_show();
     kernel_cpu();

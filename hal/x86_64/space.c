@@ -156,7 +156,7 @@ void hal_space_switch(struct hal_space *space)
  * The shoot-down: whoever changed a space writes down what to forget, sets the bits of the CPUs that
  * must, interrupts them, and waits until all bits are gone. It holds the kernel lock, so there is one
  * at a time. A CPU clears its bit from its interrupt, or from hal_relax if it is itself waiting in the
- * kernel; the interrupt then finds nothing to do.
+ * kernel; the interrupt then finds nothing to do. Model: proofs/memory/protocols/shoot_down.py.
  */
 static struct {
     uint64_t va;

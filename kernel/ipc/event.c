@@ -11,6 +11,7 @@
 
 uint32_t event_take(struct thread *t)
 {
+    /* Acquire: with the release in event_raise. */
     return atomic_exchange_explicit(&t->utcb->pending, 0, memory_order_acquire);
 }
 
@@ -30,7 +31,7 @@ void event_raise(struct thread *t, uint32_t bits)
         /* It must come into the kernel for its upcall. Whether it masks them just now is not asked: the
          * answer could be old, as its CPU may clear `masked` and look at `pending` before that store is
          * seen here. The interrupt comes before or after both, and the new bits come before it, so one
-         * of the two sees the other. */
+         * of the two sees the other (proofs/memory/protocols/event_mask.py). */
         hal_ipi(t->cpu->number);
 }
 

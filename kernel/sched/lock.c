@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for a lock, and the check of the lock order: see hal/lock.h. */
+/* Waiting for a lock, and the check of the lock order: see hal/lock.h. The orders of the atomic steps are
+ * checked in proofs/memory/protocols/ticket_lock.py. */
 #include <kernel/sched/lock.h>
 
 struct lock kernel_lock = {.rank = LOCK_KERNEL};

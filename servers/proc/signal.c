@@ -120,6 +120,7 @@ void signal_parent(uint32_t slot, int32_t signo, int32_t code, uint32_t value)
     if (!shared || !process_alive(parent))
         return;
     flags = atomic_load_explicit(&shared->child_flags, memory_order_relaxed);
+    /* Release: what proc knows of the child comes before; who sleeps on the word asks proc again. */
     atomic_fetch_add_explicit(&shared->child_events, 1, memory_order_release);
     port_wake(&shared->child_events);
     if (signo <= 0 || signo > SIGRTMAX)
@@ -159,6 +160,7 @@ int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
     }
     if (info->signo == SIGCONT) {
         forget(slot, STOP_SIGNALS);
+        /* Release: the stop signals are gone before the count says so. */
         atomic_fetch_add_explicit(&shared->continues, 1, memory_order_release);
         signal_continue(slot);
     }
