@@ -51,6 +51,20 @@ void env_destroy_object(struct env *env)
 static struct env *reap_list, **reap_tail = &reap_list; /* first dead, first tidied up after */
 static uint64_t dying;
 
+static void reap_later(struct env *env)
+{
+    env->reap_next = 0;
+    *reap_tail = env;
+    reap_tail = &env->reap_next;
+}
+
+static void reap_unlink_first(void)
+{
+    reap_list = reap_list->reap_next;
+    if (!reap_list)
+        reap_tail = &reap_list;
+}
+
 /* The creation's reference stands for the environment being alive; env_reap drops it at the end. */
 void env_kill(struct env *env, enum exo_cause cause, int64_t status)
 {
@@ -85,9 +99,7 @@ void env_end(struct env *env)
 {
     if (runs_elsewhere(env))
         return;
-    env->reap_next = 0;
-    *reap_tail = env;
-    reap_tail = &env->reap_next;
+    reap_later(env);
     this_cpu()->reschedule = true;
     endpoint_server_died(env);
     while (env->threads)
@@ -119,11 +131,12 @@ bool env_reap(void)
     sched_unload(&e->space);
     if (e->reap_slot == 0 && !space_teardown(&e->space, REAP_PAGES))
         return true;
-    if (!env_slots_clear(e, &e->reap_slot, REAP_CAPS))
+    bool cleared = env_slots_clear(e, &e->reap_slot, REAP_CAPS);
+    reap_unlink_first();
+    if (!cleared) { /* the others do not wait for one whose loans are copied on and on */
+        reap_later(e);
         return true;
-    reap_list = e->reap_next;
-    if (!reap_list)
-        reap_tail = &reap_list;
+    }
     dying--;
     env_slots_free(e);
     object_unref(&e->object);

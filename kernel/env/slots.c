@@ -300,6 +300,24 @@ void env_cap_remove(cap_id c)
         childless_tell(lender);
 }
 
+/* What the dead had lent goes first, then its own. A descendant that is copied faster than it is
+ * removed here only keeps this environment from ending (env_reap). */
+static bool revoke_and_remove(cap_id c, unsigned *budget)
+{
+    cap_id child;
+
+    table.entries[c].revoking = 1;
+    while ((child = cap_first_child(&table, c)) != CAP_NIL && *budget > 0) {
+        env_cap_remove(child);
+        --*budget;
+    }
+    if (child != CAP_NIL || *budget == 0)
+        return false;
+    env_cap_remove(c);
+    --*budget;
+    return true;
+}
+
 bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget)
 {
     while (*slot < EXO_CAP_SLOTS) {
@@ -312,11 +330,8 @@ bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget)
         }
         *slot += (uint32_t)__builtin_ctzll(used);
         struct slot *s = slot_at(env, *slot);
-        if (s->cap != CAP_NIL) {
-            if (budget-- == 0)
-                return false;
-            env_cap_remove(s->cap);
-        }
+        if (s->cap != CAP_NIL && !revoke_and_remove(s->cap, &budget))
+            return false;
         ++*slot;
     }
     return true;

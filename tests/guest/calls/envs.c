@@ -288,6 +288,85 @@ static void many_live_and_die_at_once(void)
         child_drop(&c[i]);
 }
 
+/* ---- loans ------------------------------------------------------------------------------------- */
+
+#define LOANS 100u
+
+/* Lends and copies its capability value[0] to the environment value[1], then ends. */
+static int64_t lend_and_end(uint64_t unused)
+{
+    struct shared *s = SHARED;
+
+    (void)unused;
+    s->value[2] = OK(exo_cap_copy(s->value[0], s->value[1], 0));
+    for (unsigned i = 0; i < LOANS; i++)
+        s->value[3] = OK(exo_cap_derive(s->value[0], EXO_R_READ, 0, s->value[1], 0));
+    s->word[0] = 1;
+    while (s->word[1] == 0)
+        exo_yield(0);
+    return 0;
+}
+
+static void lender_go(struct child *c, exo_cap region)
+{
+    child_make(c, CHILD_FRAMES, CHILD_OBJECTS);
+    SHARED->value[0] = OK(exo_cap_copy(region, c->env, 0));
+    SHARED->value[1] = OK(exo_cap_copy(EXO_CAP_ENV, c->env, 0));
+    child_go(c, lend_and_end, 0);
+    UNTIL(SHARED->word[0]);
+}
+
+static void what_the_dead_had_lent_is_revoked(void)
+{
+    struct child c;
+    struct exo_cap_info info;
+    exo_cap region = OK(exo_region_create(0, 1, 1));
+
+    lender_go(&c, region);
+    exo_cap copied = SHARED->value[2], lent = SHARED->value[3],
+            further = OK(exo_cap_derive(lent, EXO_R_READ, 0, 0, 0));
+    EXPECT(exo_map(0, page(0), 1, lent, 0, EXO_MAP_READ), EXO_OK);
+    EXPECT(WORD(page(0)), 0);
+    SHARED->word[1] = 1;
+    child_wait(&c);
+    counters(); /* until it is tidied up */
+    EXPECT(exo_cap_info(lent, &info), EXO_ECAP);
+    EXPECT(exo_cap_info(further, &info), EXO_ECAP);
+    EXPECT(exo_protect(0, page(0), 1, EXO_MAP_READ), EXO_ENOENT);
+    EXPECT(exo_cap_info(copied, &info), EXO_OK);
+    child_drop(&c);
+    drop(copied);
+    drop(region);
+}
+
+static void copy_for_ever(uint64_t loan)
+{
+    for (;;)
+        exo_cap_copy(loan, 0, 0);
+}
+
+/* Who copies a loan of a dead environment faster than it is taken away keeps nobody else waiting. */
+static void revocation_that_is_outrun_delays_no_other_death(void)
+{
+    struct child lender, other;
+    exo_cap region = OK(exo_region_create(0, 1, 1));
+
+    lender_go(&lender, region);
+    exo_cap copied = SHARED->value[2], thread = thread_go(0, copy_for_ever, SHARED->value[3]);
+    SHARED->word[1] = 1;
+    child_wait(&lender);
+    child_make(&other, CHILD_FRAMES, CHILD_OBJECTS);
+    child_go(&other, answer, 9);
+    EXPECT(child_wait(&other).status, 9);
+    UNTIL(info_of(other.env).frames == 0);
+    EXPECT(exo_view()->dying, 1);
+    thread_end(0, thread);
+    child_drop(&other);
+    child_drop(&lender);
+    drop(copied);
+    drop(region);
+}
+
 static int64_t env_charged(exo_cap account)
 {
     struct exo_thread_args args = {.utcb = 0x1ff000}; /* across two leaf tables */
@@ -325,6 +404,8 @@ int main(void)
         T(big_environments_are_tidied_up_in_pieces),
         T(handles_of_the_dead_are_harmless),
         T(many_live_and_die_at_once),
+        T(what_the_dead_had_lent_is_revoked),
+        T(revocation_that_is_outrun_delays_no_other_death),
         T(account_that_runs_out_gets_everything_back),
     };
     return contract_run(tests, COUNT(tests));
