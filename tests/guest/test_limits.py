@@ -15,13 +15,8 @@ def _same_after(work, rounds):
     what that one grew by while it lived goes with it. How many processes live at once, and so how
     many slots the servers have filled, must be the same in each round: hence the counted machine."""
     result = sh(f"round() {{ i=0; while [ $i -lt {rounds} ]; do sh -c '{work}'; i=$((i + 1)); done\n"
-<<<<<<< HEAD
-                f"echo $1; cat {RESOURCES}; }}\n"
-                "round warm-up; round before; round after\n", options=["--icount"])
-=======
                 f"echo $1; sleep 0.3; cat {RESOURCES}; }}\n"  # servers tidy up on other CPUs
-                "round warm-up; round before; round after\n")
->>>>>>> 31f244d (tests: several CPUs)
+                "round warm-up; round before; round after\n", options=["--icount"])
     check_status(result, 0)
     before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
     check(before.strip() and before == after, f"before:\n{before}after:\n{after}")
