@@ -164,6 +164,7 @@ exo_posix(
   libos/posix/names.c
   libos/posix/ofd.c
   libos/posix/open.c
+  libos/posix/pidfd.c
   libos/posix/pipe.c
   libos/posix/poll.c
   libos/posix/process.c
@@ -176,6 +177,7 @@ exo_posix(
   libos/posix/sigcalls.c
   libos/posix/signal.c
   libos/posix/signalfd.c
+  libos/posix/timerfd.c
   libos/posix/socket.c
   libos/posix/start.c
   libos/posix/stream.c

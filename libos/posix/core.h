@@ -176,6 +176,11 @@ _Noreturn void start_process(void); /* start.c */
 /** After an exec: the handover block, if it is still there, is not needed any more. */
 void start_forget(void);
 
+/* ---- pidfd.c ------------------------------------------------------------------------------------- */
+
+/** The process of a descriptor made by pidfd_open; -EBADF: it is none, -ECHILD: waited for. */
+int64_t pidfd_pid(uint64_t fd, bool *nonblocking);
+
 /* ---- exit.c -------------------------------------------------------------------------------------- */
 
 /** Ends the calling process with a wait status. */

@@ -59,17 +59,15 @@ static uint32_t watched_look(struct watched *set, uint64_t count, struct waiter 
 
 int64_t waiter_sleep_crowded(struct waiter *w)
 {
-    exo_time deadline = w->deadline, soon;
     int64_t result;
 
     if (w->count == EXO_WAIT_WORDS) {
-        soon = time_now() + LOOK_AGAIN_NS;
-        if (soon < deadline)
-            w->deadline = soon;
+        exo_time soon = time_now() + LOOK_AGAIN_NS;
+
+        if (soon < w->alarm)
+            w->alarm = soon;
     }
     result = waiter_sleep(w);
-    if (result == -ETIMEDOUT && w->deadline != deadline)
-        return 0;
     /* A file was closed by another thread just now. */
     return result == -EFAULT ? 0 : result;
 }

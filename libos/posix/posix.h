@@ -159,6 +159,7 @@ struct waiter {
     struct exo_wait_word words[EXO_WAIT_WORDS];
     uint32_t count;
     exo_time deadline;
+    exo_time alarm; /* by then something may have changed without any of the words: look again */
 };
 void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expected);
 

@@ -13,6 +13,7 @@ void waiter_init(struct waiter *w, exo_time deadline)
 {
     w->count = 0;
     w->deadline = deadline;
+    w->alarm = EXO_FOREVER;
 }
 
 void waiter_add(struct waiter *w, const _Atomic uint32_t *word, uint32_t expected)
@@ -52,14 +53,17 @@ bool signal_waiting(void)
 
 int64_t waiter_sleep(struct waiter *w)
 {
+    bool alarm_first = w->alarm < w->deadline;
+    exo_time until = alarm_first ? w->alarm : w->deadline;
+
     for (;;) {
         image_unlock();
-        int64_t st = exo_wait(w->words, w->count, w->deadline);
+        int64_t st = exo_wait(w->words, w->count, until);
         image_lock();
         if (st >= 0)
             return 0;
         if (st == EXO_ETIMEDOUT)
-            return -ETIMEDOUT;
+            return alarm_first ? 0 : -ETIMEDOUT;
         if (st != EXO_EINTR)
             return errno_of(st);
         if (signal_waiting())

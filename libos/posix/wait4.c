@@ -70,7 +70,7 @@ DEFINE_CALL4(wait4, pid, status, options, usage)
     return got;
 }
 
-enum { P_ALL, P_PID, P_PGID };
+enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 
 static void child_info(struct proc_siginfo *info, const struct waited *child)
 {
@@ -98,6 +98,7 @@ DEFINE_CALL5(waitid, type, id, info, options, usage)
         WNOHANG | WEXITED | WSTOPPED | WCONTINUED | WNOWAIT | WNOTHREAD | WALL | WCLONE;
     struct waited child;
     uint8_t bytes[128] = {0};
+    bool nonblocking = false;
     int64_t pid;
 
     if ((options & ~known) || !(options & (WEXITED | WSTOPPED | WCONTINUED)))
@@ -106,11 +107,18 @@ DEFINE_CALL5(waitid, type, id, info, options, usage)
     case P_ALL: pid = -1; break;
     case P_PID: pid = (int32_t)id; break;
     case P_PGID: pid = -(int64_t)(int32_t)id; break;
+    case P_PIDFD:
+        pid = pidfd_pid(id, &nonblocking);
+        if (pid < 0)
+            return pid;
+        break;
     default: return -EINVAL;
     }
     if (type != P_ALL && ((int32_t)id < 0 || (type == P_PID && id == 0)))
         return -EINVAL;
-    int64_t got = wait_for(pid, options, &child);
+    int64_t got = wait_for(pid, nonblocking ? options | WNOHANG : options, &child);
+    if (got == 0 && nonblocking && !(options & WNOHANG))
+        return -EAGAIN;
     if (got < 0)
         return got;
     if (got > 0) {

@@ -224,6 +224,7 @@ void life_end(uint32_t slot, uint32_t status)
     entries[slot].status = status;
     entries[slot].cpu_ns = port_cpu_ns(slot);
     entry_end(slot);
+    port_wake(&entries[slot].state); /* for pidfds */
     session_end(slot);
     abandon_children(slot);
     if (controlled)

@@ -30,3 +30,8 @@ def tail_follows_a_name_from_file_to_file():
                 f"echo three >g; mv g f; sleep 1; echo four >>f) & {TAIL} --follow=name -F f 2>err | "
                 "head -4; grep inotify err; echo end")
     check_output(result, "one\ntwo\nthree\nfour\nend\n")
+
+
+def timerfds_and_pidfds_behave_as_on_linux():
+    result = run(f"{PROGRAMS}/events", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)

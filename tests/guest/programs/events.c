@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ * timerfd and pidfd: things that are not files, waited for as files. The same checks pass on Linux.
+ * A program of the Linux ABI (static); prints TAP.
+ */
+#include "tap.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define MS 1000000L
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / MS;
+}
+
+static void test_timerfd(void)
+{
+    struct itimerspec once = {{0, 0}, {0, 30 * MS}}, every = {{0, 10 * MS}, {0, 10 * MS}}, now;
+    struct itimerspec off = {{0, 0}, {0, 0}};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = 7};
+    int fd, set, status;
+    uint64_t ticks;
+    int64_t start;
+
+    begin("a timerfd is read once, after its time");
+    CHECK((fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) >= 0);
+    start = now_ms();
+    CHECK(timerfd_settime(fd, 0, &once, NULL) == 0);
+    CHECK(timerfd_gettime(fd, &now) == 0 && now.it_interval.tv_nsec == 0 &&
+          now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 30 * MS);
+    CHECK(read(fd, &ticks, 4) == -1 && errno == EINVAL);
+    CHECK(read(fd, &ticks, 8) == 8 && ticks == 1 && now_ms() - start >= 29);
+    CHECK(timerfd_gettime(fd, &now) == 0 && now.it_value.tv_nsec == 0);
+    CHECK(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0) == 0);
+    CHECK(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+    CHECK(read(fd, &ticks, 8) == -1 && errno == EAGAIN);
+    end();
+
+    begin("a periodic timerfd counts, and poll and epoll wait for it");
+    CHECK(timerfd_settime(fd, 0, &every, &now) == 0);
+    CHECK(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 5000) == 1);
+    usleep(50000);
+    CHECK(read(fd, &ticks, 8) == 8 && ticks >= 4);
+    CHECK((set = epoll_create1(0)) >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0);
+    CHECK(epoll_wait(set, &event, 1, 5000) == 1 && event.data.u32 == 7);
+    CHECK(timerfd_settime(fd, 0, &off, &now) == 0 && now.it_interval.tv_nsec == 10 * MS);
+    CHECK(epoll_wait(set, &event, 1, 30) == 0);
+    close(set);
+    end();
+
+    begin("an absolute timerfd in the past goes off at once, also in a child");
+    once.it_value.tv_nsec = 1;
+    CHECK(timerfd_settime(fd, TFD_TIMER_ABSTIME, &once, NULL) == 0);
+    if (fork() == 0)
+        _exit(read(fd, &ticks, 8) == 8 && ticks == 1 ? 0 : 1);
+    CHECK(wait(&status) > 0 && status == 0);
+    CHECK(read(fd, &ticks, 8) == -1 && errno == EAGAIN);
+    close(fd);
+    CHECK(timerfd_create(99, 0) == -1 && errno == EINVAL);
+    CHECK(timerfd_settime(0, 0, &once, NULL) == -1 && errno == EINVAL);
+    end();
+
+    begin("setting a timerfd wakes who sleeps for it");
+    CHECK((fd = timerfd_create(CLOCK_REALTIME, 0)) >= 0);
+    if (fork() == 0) {
+        struct itimerspec soon = {{0, 0}, {0, 1 * MS}};
+
+        usleep(20000);
+        _exit(timerfd_settime(fd, 0, &soon, NULL));
+    }
+    CHECK(read(fd, &ticks, 8) == 8 && ticks == 1);
+    CHECK(wait(&status) > 0 && status == 0);
+    close(fd);
+    end();
+}
+
+static int pidfd_open_(pid_t pid, unsigned flags)
+{
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static int pidfd_signal(int fd, int signo)
+{
+    return (int)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+}
+
+static void test_pidfd(void)
+{
+    struct pollfd watched = {.events = POLLIN};
+    siginfo_t info;
+    pid_t child;
+    int fd;
+
+    begin("a pidfd becomes readable when its process ends");
+    child = fork();
+    if (child == 0) {
+        usleep(30000);
+        _exit(5);
+    }
+    CHECK((fd = pidfd_open_(child, 0)) >= 0);
+    CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+    watched.fd = fd;
+    CHECK(poll(&watched, 1, 0) == 0);
+    CHECK(poll(&watched, 1, 5000) == 1 && watched.revents == POLLIN);
+    CHECK(waitid(3 /* P_PIDFD */, (id_t)fd, &info, WEXITED) == 0);
+    CHECK(info.si_pid == child && info.si_status == 5 && info.si_code == CLD_EXITED);
+    CHECK(poll(&watched, 1, 0) == 1);
+    CHECK(pidfd_signal(fd, 0) == -1 && errno == ESRCH);
+    CHECK(waitid(3, (id_t)fd, &info, WEXITED) == -1 && errno == ECHILD);
+    close(fd);
+    end();
+
+    begin("a signal is sent through a pidfd");
+    child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    CHECK((fd = pidfd_open_(child, O_NONBLOCK)) >= 0);
+    CHECK(waitid(3, (id_t)fd, &info, WEXITED) == -1 && errno == EAGAIN);
+    CHECK(pidfd_signal(fd, SIGTERM) == 0);
+    watched.fd = fd;
+    CHECK(poll(&watched, 1, 5000) == 1);
+    CHECK(waitid(3, (id_t)fd, &info, WEXITED) == 0 && info.si_status == SIGTERM);
+    close(fd);
+    CHECK(pidfd_open_(child, 0) == -1 && errno == ESRCH);
+    CHECK(pidfd_open_(0, 0) == -1 && errno == EINVAL);
+    CHECK(pidfd_signal(1, 0) == -1 && errno == EBADF);
+    end();
+}
+
+int main(void)
+{
+    test_timerfd();
+    test_pidfd();
+    return finish();
+}
