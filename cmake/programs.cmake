@@ -99,6 +99,7 @@ exo_server(fs
   servers/fs/main.c
   servers/fs/names.c
   servers/fs/notify.c
+  servers/fs/parcel.c
   servers/fs/path.c
   servers/fs/port.c
   servers/fs/proc.c
@@ -161,15 +162,18 @@ exo_posix(
   libos/posix/lock.c
   libos/posix/memory.c
   libos/posix/mmap.c
+  libos/posix/message.c
   libos/posix/names.c
   libos/posix/ofd.c
   libos/posix/open.c
+  libos/posix/parcel.c
   libos/posix/pidfd.c
   libos/posix/pipe.c
   libos/posix/poll.c
   libos/posix/process.c
   libos/posix/publish.c
   libos/posix/random.c
+  libos/posix/record.c
   libos/posix/regular.c
   libos/posix/remap.c
   libos/posix/ring.c

@@ -100,6 +100,15 @@ enum fs_op {
     FS_WATCH_OPEN, /* a new inotify instance: -EMFILE (for this user), -ENFILE. Reply as FS_OPEN */
     FS_WATCH_ADD,  /* w0: base; w1: IN_* mask; w2: number of the instance; reply w0: the watch */
 
+    /* Descriptors on their way between processes (SCM_RIGHTS), in boxes. Whoever knows the key of a
+     * box may use it. A box is given up when its region has no holder but fs. */
+    FS_PARCEL_BOX,  /* 1 capability: the region of the socket. Reply: w1 = key, never 0 */
+    FS_PARCEL_PUT,  /* w0: key; w1: 0, or the number of the parcel that this is to follow; msg:
+                       FS_PARCEL_BYTES at most; capabilities: the descriptor's. Reply: w1 = the
+                       number. -ETOOMANYREFS */
+    FS_PARCEL_TAKE, /* w0: key; w1: number. Reply: the first that was put under this number */
+    FS_PARCEL_DROP, /* w0: key; w1: number: all that is left under it; 0: the whole box */
+
     /* ---- with a file badge (fchmod, fchown, futimes: the calls above, on an empty path with
      * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
     FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes, w1 = size.
@@ -129,6 +138,7 @@ enum fs_op {
                         -EAGAIN: there are none; -EINVAL: the first does not fit */
 };
 
+#define FS_PARCEL_BYTES    512u
 #define FS_FLOCK           100u       /* FS_LOCK's w0 for flock(2) */
 #define FS_FALLOCATE_BYTES (4u << 20) /* the most that one FS_FALLOCATE covers */
 

@@ -4,6 +4,7 @@
  * caller may open the node; its endpoint stays for fstat.
  */
 #include "files.h"
+#include "parcel.h"
 
 #define CHUNK 512u
 
@@ -72,17 +73,27 @@ static int64_t zero_region(struct file *f, uint32_t rights, exo_cap *cap, uint64
     return 0;
 }
 
-static const struct file_ops null_ops = {
-    .read = nothing_read, .write = any_write, .seek = place_zero, .stat = device_stat};
+static const struct file_ops null_ops = {.read = nothing_read,
+                                         .write = any_write,
+                                         .seek = place_zero,
+                                         .stat = device_stat,
+                                         .parcel = PARCEL_FILE};
 static const struct file_ops zero_ops = {.read = zero_read,
                                          .write = any_write,
                                          .seek = place_zero,
                                          .stat = device_stat,
+                                         .parcel = PARCEL_FILE,
                                          .region = zero_region};
-static const struct file_ops full_ops = {
-    .read = zero_read, .write = full_write, .seek = place_zero, .stat = device_stat};
-static const struct file_ops random_ops = {
-    .read = random_read, .write = any_write, .seek = place_zero, .stat = device_stat};
+static const struct file_ops full_ops = {.read = zero_read,
+                                         .write = full_write,
+                                         .seek = place_zero,
+                                         .stat = device_stat,
+                                         .parcel = PARCEL_FILE};
+static const struct file_ops random_ops = {.read = random_read,
+                                           .write = any_write,
+                                           .seek = place_zero,
+                                           .stat = device_stat,
+                                           .parcel = PARCEL_FILE};
 
 const struct file_ops *device_ops(uint64_t rdev, uint32_t *kind)
 {

@@ -3,6 +3,7 @@
  * Directories: listing them, and where a process is (cwd, root).
  */
 #include "files.h"
+#include "parcel.h"
 
 #include <lib/format.h>
 
@@ -49,6 +50,7 @@ const struct file_ops directory_ops = {
     .seek = directory_seek,
     .stat = directory_stat,
     .readdir = directory_list,
+    .parcel = PARCEL_FILE,
 };
 
 DEFINE_CALL3(getdents64, fd, buffer, bytes)

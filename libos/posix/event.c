@@ -8,6 +8,7 @@
  * (proofs/memory/protocols/eventfd.py). A memfd is a file of fs that never had a name.
  */
 #include "files.h"
+#include "parcel.h"
 
 #include <lib/format.h>
 
@@ -103,7 +104,15 @@ static const struct file_ops event_ops = {
     .poll = event_poll,
     .stat = event_stat,
     .watch = event_watch,
+    .parcel = PARCEL_EVENT,
 };
+
+int64_t event_unpack(struct file *f, struct parcel *p)
+{
+    (void)p;
+    f->ops = &event_ops;
+    return 0;
+}
 
 static int64_t event_make(uint64_t count, uint32_t flags)
 {

@@ -5,6 +5,7 @@
  *
  * Opening waits for the other side, as long as the counts of ends ever opened do not move.
  */
+#include "parcel.h"
 #include "stream.h"
 
 #include <lib/linux/signal.h>
@@ -80,6 +81,7 @@ static const struct file_ops fifo_ops = {
     .ioctl = fifo_ioctl,
     .stat = fifo_stat,
     .release = fifo_release,
+    .parcel = PARCEL_FILE,
 };
 
 /* Waits until somebody has the other end, or has had it since we came. */

@@ -6,7 +6,9 @@
  *   ofd.c      what processes share of an open file         window.c contents, mapped
  *   fsclient.c messages to fs                               open.c names.c attributes.c directory.c:
  *   regular.c device.c tty.c pipe.c socket.c event.c        the calls on paths
- *   signalfd.c inotify.c epoll.c: one kind of file each     poll.c   waiting for many
+ *   signalfd.c timerfd.c pidfd.c inotify.c epoll.c: one kind each
+ *   message.c record.c  sockets' messages                   parcel.c files to other processes
+ *   poll.c   waiting for many
  *
  * Ownership: a struct file belongs to the address space and is counted (refs) by the descriptors of
  * all its processes, by mappings, and by calls that sleep on it. Its struct ofd is shared with the
@@ -108,6 +110,14 @@ void ofd_share(struct ofd *d, uint32_t slot); /* one more user: the environment 
 void ofd_unshare(struct ofd *d, uint32_t slot);
 void ofd_row_take(uint32_t slot, int32_t pid); /* before the first ofd_share for it */
 void ofd_row_use(uint32_t slot);               /* in the environment of `slot` itself */
+
+/* A description travels: it has one more user, until it comes back, or arrives in a process that
+ * takes that user over (0: it cannot). Its number is good in this lineage. */
+uint64_t ofd_lineage(void);
+uint32_t ofd_number(const struct ofd *d);
+uint32_t ofd_depart(struct ofd *d);
+void ofd_return(uint32_t number);
+struct ofd *ofd_arrive(uint32_t number);
 
 /* The calling process in claims (claim.h). */
 uint32_t claim_own_name(void);

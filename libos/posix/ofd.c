@@ -198,6 +198,48 @@ void ofd_unshare(struct ofd *d, uint32_t slot)
         ofd_count_down(d);
 }
 
+/* ---- descriptions on their way (parcel.c) --------------------------------------------------------- */
+
+/* Shared: a number that only this lineage has. */
+static uint64_t *lineage(void)
+{
+    return (uint64_t *)(POSIX_OFD_VA + OFD_SLOT_BYTES) - 2;
+}
+
+uint64_t ofd_lineage(void)
+{
+    return *lineage();
+}
+
+uint32_t ofd_number(const struct ofd *d)
+{
+    return ofd_index(d);
+}
+
+uint32_t ofd_depart(struct ofd *d)
+{
+    atomic_fetch_add(&d->users, 1);
+    return ofd_index(d);
+}
+
+void ofd_return(uint32_t index)
+{
+    if (index < OFD_SLOTS && atomic_load(&ofd_at(index)->users) > 1)
+        ofd_count_down(ofd_at(index));
+}
+
+struct ofd *ofd_arrive(uint32_t index)
+{
+    struct ofd *d = ofd_at(index);
+
+    if (index >= OFD_SLOTS || atomic_load(&d->users) == 0)
+        return 0;
+    if (atomic_load(&row_at(own_row)->bits[index / 64]) >> index % 64 & 1)
+        return 0; /* a file of ours has it: parcel.c has looked for one */
+    row_set(row_at(own_row), index);
+    return d;
+}
+
 int64_t ofd_start(void)
 {
     int64_t region = exo_region_create(0, OFD_PAGES, 1);
@@ -208,6 +250,7 @@ int64_t ofd_start(void)
             exo_map(0, POSIX_OFD_VA, OFD_PAGES, (exo_cap)region, 0, EXO_MAP_READ | EXO_MAP_WRITE);
     if (result < 0)
         return -ENOMEM;
+    exo_entropy(lineage());
     ofd_row_take(current()->slot, current()->pid);
     ofd_row_use(current()->slot);
     return 0;

@@ -10,6 +10,7 @@
  * are recognised here, before fs is asked.
  */
 #include "files.h"
+#include "parcel.h"
 
 #include <linux_abi.h>
 
@@ -146,6 +147,31 @@ static int64_t file_become(struct file *f, const struct fs_open_reply *reply, ui
     case FS_FIFO: return fifo_open(f, flags);
     default: return -ENXIO;
     }
+}
+
+/* The other end of a FIFO does not matter: it is open already. */
+int64_t file_unpack(struct file *f, struct parcel *p)
+{
+    struct fs_open_reply reply = {
+        .number = p->text.number,
+        .kind = p->text.kind,
+        .stat = {.ino = p->text.ino, .rdev = p->text.rdev},
+    };
+    uint32_t kind = f->kind;
+    int64_t result;
+
+    f->caps[0] = p->caps[0];
+    p->caps[0] = 0;
+    if (!f->caps[0])
+        return -EBADF;
+    if (kind == FILE_NULL || kind == FILE_ZERO || kind == FILE_FULL || kind == FILE_RANDOM) {
+        f->ops = device_ops(p->text.rdev, &f->kind);
+        return f->ops ? 0 : -ENXIO;
+    }
+    if (kind == FS_DEVICE && !(p->text.flags & O_PATH))
+        return -ENXIO;
+    result = file_become(f, &reply, p->text.flags | O_NONBLOCK);
+    return result == -ENXIO && kind == FS_FIFO ? 0 : result;
 }
 
 /* Sends what path_put has put into the message; on success f has its endpoint. */

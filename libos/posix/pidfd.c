@@ -7,6 +7,7 @@
  * process ends, which makes the descriptor readable.
  */
 #include "files.h"
+#include "parcel.h"
 #include "core.h"
 
 /* struct file: number is the pid, extra[0] the slot, extra[1] the start time. */
@@ -48,7 +49,16 @@ static int64_t pidfd_stat(struct file *f, struct fs_stat *out)
 static const struct file_ops pidfd_ops = {
     .poll = pidfd_poll,
     .stat = pidfd_stat,
+    .parcel = PARCEL_PID,
 };
+
+int64_t pidfd_unpack(struct file *f, struct parcel *p)
+{
+    f->extra[0] = p->text.words[0] % PROC_MAX;
+    f->extra[1] = p->text.words[1];
+    f->ops = &pidfd_ops;
+    return 0;
+}
 
 int64_t pidfd_pid(uint64_t fd, bool *nonblocking)
 {

@@ -8,6 +8,7 @@
  * the count of holders is the kernel's, and exact. That the other side is gone is always looked at
  * before the ring (an acquire: proofs/memory/protocols/ring.py), so no byte is lost at the end.
  */
+#include "parcel.h"
 #include "stream.h"
 
 #include <lib/format.h>
@@ -95,12 +96,22 @@ static void pipe_release(struct file *f)
         stream_put(f->state);
 }
 
+static void pipe_pack(struct file *f, struct parcel *p)
+{
+    const struct stream *s = f->state;
+
+    p->caps[1] = s->region;
+    p->text.words[0] = f->ops->write != 0;
+}
+
 static const struct file_ops reader_ops = {
     .read = pipe_read,
     .poll = reader_poll,
     .ioctl = pipe_ioctl,
     .stat = pipe_stat,
     .release = pipe_release,
+    .parcel = PARCEL_PIPE,
+    .pack = pipe_pack,
     .watch = reader_watch,
 };
 static const struct file_ops writer_ops = {
@@ -109,8 +120,28 @@ static const struct file_ops writer_ops = {
     .ioctl = pipe_ioctl,
     .stat = pipe_stat,
     .release = pipe_release,
+    .parcel = PARCEL_PIPE,
+    .pack = pipe_pack,
     .watch = writer_watch,
 };
+
+int64_t pipe_unpack(struct file *f, struct parcel *p)
+{
+    bool writes = p->text.words[0] != 0;
+    struct stream *s = p->caps[1] ? stream_map(p->caps[1], PIPE_PAGES) : 0;
+    struct ring *r;
+
+    p->caps[1] = 0;
+    if (!s)
+        return -ENOMEM;
+    r = stream_ring(s->va, 0);
+    f->caps[0] = p->caps[0];
+    p->caps[0] = 0;
+    f->kind = FILE_PIPE;
+    f->ops = writes ? &writer_ops : &reader_ops;
+    stream_attach(f, s, writes ? 0 : r, writes ? r : 0);
+    return 0;
+}
 
 /* ---- making one ---------------------------------------------------------------------------------- */
 

@@ -31,6 +31,7 @@
 
 struct process;
 struct file;
+struct parcel;
 struct waiter;
 
 /* ---- where things are in a POSIX environment (above every program address) -------------------- */
@@ -188,6 +189,10 @@ struct file_ops {
     /* At most 2 aligned words at units[]: a file of which `poll` said that nothing holds stays so as
      * long as they keep their values. Their number; 0, or no function: no telling (epoll.c). */
     uint32_t (*watch)(struct file *f, const _Atomic uint64_t **units);
+    /* How it goes to another process (parcel.h): 0 not at all; `pack` adds what is more than
+     * struct file's own words and its first capability. */
+    uint32_t parcel;
+    void (*pack)(struct file *f, struct parcel *p);
 };
 
 /* One open file of one environment: reference-counted by descriptors of all its contexts. A fork

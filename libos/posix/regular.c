@@ -12,6 +12,7 @@
  * Writing is always a message: fs allocates, accounts and keeps times.
  */
 #include "files.h"
+#include "parcel.h"
 #include "window.h"
 
 #include <lib/linux/termios.h>
@@ -284,6 +285,7 @@ const struct file_ops regular_ops = {
     .truncate = fs_truncate,
     .region = regular_region,
     .release = regular_release,
+    .parcel = PARCEL_FILE,
 };
 
 /* ---- synthetic files, and files that are only names -------------------------------------------- */
@@ -293,9 +295,11 @@ const struct file_ops synthetic_ops = {
     .write = fs_write,
     .seek = regular_seek,
     .stat = fs_file_stat,
+    .parcel = PARCEL_FILE,
 };
 
 /* O_PATH: something to start from, and to ask about. */
 const struct file_ops path_ops = {
     .stat = fs_file_stat,
+    .parcel = PARCEL_FILE,
 };

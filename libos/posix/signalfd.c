@@ -11,6 +11,7 @@
  * epoll asks a signalfd at every look: what it says depends on the thread that asks.
  */
 #include "files.h"
+#include "parcel.h"
 #include "core.h"
 
 #define SIGINFO_BYTES 128u
@@ -100,7 +101,15 @@ static const struct file_ops signalfd_ops = {
     .read = signalfd_read,
     .poll = signalfd_poll,
     .stat = signalfd_stat,
+    .parcel = PARCEL_SIGNAL,
 };
+
+int64_t signalfd_unpack(struct file *f, struct parcel *p)
+{
+    (void)p;
+    f->ops = &signalfd_ops;
+    return 0;
+}
 
 static int64_t signalfd_make(uint64_t set, uint32_t flags)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Local sockets: moving data, and what can be asked and set. See socket.h; names are in unix.c. */
+/* Local sockets: their life, and what can be asked and set. See socket.h; names are in unix.c, messages
+ * in message.c. */
+#include "parcel.h"
 #include "socket.h"
 #include "window.h"
 
@@ -10,14 +12,6 @@
 #define SOCKETPAIR_PAGES (1 + 2 * RING_PAGES)
 #define SOCK_NONBLOCK    ((uint32_t)O_NONBLOCK)
 #define SOCK_CLOEXEC     ((uint32_t)O_CLOEXEC)
-
-#define MSG_PEEK         0x2u
-#define MSG_DONTWAIT     0x40u
-#define MSG_EOR          0x80u
-#define MSG_WAITALL      0x100u
-#define MSG_NOSIGNAL     0x4000u
-#define MSG_MORE         0x8000u
-#define MSG_CMSG_CLOEXEC 0x40000000u
 
 /* ---- tries --------------------------------------------------------------------------------------- */
 
@@ -39,14 +33,17 @@ static int64_t connected(const struct file *f)
 static int64_t socket_read(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
     (void)offset;
+    if (socket_of(f)->type != SOCK_STREAM)
+        return message_read(f, user, bytes);
     if (connected(f) < 0)
         return -EINVAL;
+    if (marks_any(stream_in(f)))
+        return message_read(f, user, bytes);
     return stream_take(stream_in(f), user, bytes,
                        peer_writes_no_more(f) || atomic_load(&stream_in(f)->reader_gone));
 }
 
-/* Sends, without a signal. */
-static int64_t socket_send(struct file *f, uint64_t user, uint64_t bytes)
+static int64_t stream_send(struct file *f, uint64_t user, uint64_t bytes)
 {
     if (connected(f) < 0)
         return -ENOTCONN;
@@ -57,9 +54,13 @@ static int64_t socket_send(struct file *f, uint64_t user, uint64_t bytes)
 
 static int64_t socket_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
-    int64_t result = socket_send(f, user, bytes);
+    int64_t result;
 
     (void)offset;
+    if (socket_of(f)->type != SOCK_STREAM ||
+        (stream_out(f) && atomic_load(&marks_of(stream_out(f))->wanted)))
+        return message_write(f, user, bytes);
+    result = stream_send(f, user, bytes);
     if (result == -EPIPE)
         signal_raise(SIGPIPE);
     return result;
@@ -75,12 +76,34 @@ static void gone_words(struct file *f, struct waiter *w)
         meeting_poll(s, w);
 }
 
+/* A socket of datagrams: its inbox, and the one that it is connected to. */
+static uint32_t datagram_poll(struct file *f, uint32_t events, struct waiter *w)
+{
+    struct socket *s = socket_of(f);
+    struct ring *in = stream_in(f), *out = s->target ? inbox_ring(s->target) : stream_out(f);
+    uint32_t ready = out ? 0 : POLL_OUT;
+
+    if (in)
+        ready |= stream_poll_in(in, w);
+    if (in && atomic_load(&in->reader_gone) == 2)
+        ready |= POLL_IN | POLL_RDHUP;
+    if (out && w)
+        waiter_add(w, &out->reader_gone, atomic_load(&out->reader_gone));
+    if (out && ((events & POLL_OUT) || !w))
+        ready |= stream_poll_out(out, w);
+    if (out && atomic_load(&out->reader_gone))
+        ready |= POLL_OUT;
+    return ready & (events | POLL_HUP | POLL_ERR);
+}
+
 static uint32_t socket_poll(struct file *f, uint32_t events, struct waiter *w)
 {
     struct socket *s = socket_of(f);
     bool reads_end, writes_end;
     uint32_t ready = 0;
 
+    if (s->type == SOCK_DGRAM)
+        return datagram_poll(f, events, w);
     if (s->phase == SOCKET_LISTENING)
         return meeting_poll(s, w) & events;
     if (s->phase != SOCKET_CONNECTED)
@@ -106,7 +129,7 @@ static uint32_t socket_watch(struct file *f, const _Atomic uint64_t **units)
 {
     struct socket *s = socket_of(f);
 
-    if (s->phase != SOCKET_CONNECTED || s->meeting)
+    if (s->phase != SOCKET_CONNECTED || s->meeting || s->type == SOCK_DGRAM)
         return 0; /* there are more words than two */
     units[0] = RING_INPUT(stream_in(f));
     units[1] = RING_OUTPUT(stream_out(f));
@@ -117,6 +140,8 @@ static int64_t socket_ioctl(struct file *f, uint32_t request, uint64_t arg)
 {
     if (request != FIONREAD && request != TIOCOUTQ)
         return -ENOTTY;
+    if (socket_of(f)->type != SOCK_STREAM && request == FIONREAD)
+        return user_write32(arg, stream_in(f) ? record_next(stream_in(f)) : 0);
     if (connected(f) < 0)
         return -EINVAL;
     return user_write32(arg, ring_used(request == FIONREAD ? stream_in(f) : stream_out(f)));
@@ -132,10 +157,120 @@ static void socket_release(struct file *f)
 {
     struct socket *s = socket_of(f);
 
+    /* Nobody else in any process has this end. */
+    if (s && stream_in(f) && atomic_load(&f->ofd->users) == 1 && marks_any(stream_in(f)))
+        message_forget(stream_in(f));
+    if (s && s->target)
+        stream_put(s->target);
     if (s && s->stream)
         stream_put(s->stream);
     heap_free(s);
     f->state = 0;
+}
+
+/* ---- to another process -------------------------------------------------------------------------- */
+
+static uint64_t place_of(const struct socket *s, const void *at)
+{
+    return at ? (uint64_t)at - s->stream->va + 1 : 0;
+}
+
+static void socket_pack(struct file *f, struct parcel *p)
+{
+    const struct socket *s = f->state;
+
+    p->text.words[0] = s->type | (uint64_t)s->phase << 8 | (uint64_t)s->slot << 32;
+    p->text.words[1] = s->stream ? s->stream->pages : 0;
+    p->text.words[2] = place_of(s, stream_in(f));
+    p->text.words[3] = place_of(s, stream_out(f));
+    p->text.words[4] = (uint32_t)s->peer_pid | (uint64_t)s->peer_uid << 32;
+    p->text.words[5] = s->peer_gid | (uint64_t)(s->meeting != 0) << 32 |
+                       (uint64_t)s->pass_credentials << 33 | (uint64_t)(s->target != 0) << 34 |
+                       (uint64_t)s->own_path_bytes << 40 | (uint64_t)s->peer_path_bytes << 48;
+    memcpy(p->text.paths[0], s->own_path, sizeof s->own_path);
+    memcpy(p->text.paths[1], s->peer_path, sizeof s->peer_path);
+    if (s->stream) {
+        p->caps[0] = s->stream->region;
+        p->caps[1] = f->caps[0];
+        p->caps[2] = f->caps[1];
+    }
+    if (s->target)
+        p->caps[s->stream ? 3 : 0] = s->target->region;
+}
+
+/* Is this where a ring can be in a region of so many pages? */
+static bool place_good(uint64_t place, uint64_t pages)
+{
+    uint64_t offset = place - 1;
+
+    return place == 0 ||
+           (offset % sizeof(struct ring) == 0 &&
+            offset % EXO_PAGE_SIZE < SOCKET_RINGS * sizeof(struct ring) &&
+            offset / EXO_PAGE_SIZE + 1 + SOCKET_RINGS * RING_PAGES <= pages + RING_PAGES);
+}
+
+static bool socket_parcel_good(const struct parcel *p)
+{
+    const uint64_t *words = p->text.words;
+
+    return words[1] <= WINDOW_BIG_PAGES && (words[1] == 0 || p->caps[0] != 0) &&
+           place_good(words[2], words[1]) && place_good(words[3], words[1]) &&
+           (words[5] >> 40 & 0xff) <= SOCKET_PATH_BYTES &&
+           (words[5] >> 48 & 0xff) <= SOCKET_PATH_BYTES;
+}
+
+static void socket_words(struct socket *s, const struct parcel *p)
+{
+    const uint64_t *words = p->text.words;
+
+    s->type = words[0] & SOCK_TYPE;
+    s->phase = (enum socket_phase)(words[0] >> 8 & 3);
+    s->slot = (uint32_t)(words[0] >> 32);
+    s->peer_pid = (int32_t)words[4];
+    s->peer_uid = (uint32_t)(words[4] >> 32);
+    s->peer_gid = (uint32_t)words[5];
+    s->pass_credentials = words[5] >> 33 & 1;
+    s->own_path_bytes = words[5] >> 40 & 0xff;
+    s->peer_path_bytes = (uint32_t)(words[5] >> 48) & 0xff;
+    memcpy(s->own_path, p->text.paths[0], sizeof s->own_path);
+    memcpy(s->peer_path, p->text.paths[1], sizeof s->peer_path);
+}
+
+int64_t socket_unpack(struct file *f, struct parcel *p)
+{
+    const uint64_t *words = p->text.words;
+    struct socket *s = socket_parcel_good(p) ? heap_zeroed(1, sizeof *s) : 0;
+
+    if (!s)
+        return -EINVAL;
+    socket_words(s, p);
+    if (words[1] != 0) {
+        s->stream = stream_map(p->caps[0], words[1]);
+        p->caps[0] = 0;
+    }
+    if (words[5] >> 34 & 1) {
+        s->target = inbox_map(p->caps[words[1] ? 3 : 0]);
+        p->caps[words[1] ? 3 : 0] = 0;
+    }
+    if ((words[1] != 0 && !s->stream) ||
+        (s->phase == SOCKET_CONNECTED && s->type != SOCK_DGRAM && (!words[2] || !words[3])) ||
+        !meeting_slot_good(s, words[5] >> 32 & 1)) {
+        if (s->stream)
+            stream_put(s->stream);
+        if (s->target)
+            stream_put(s->target);
+        heap_free(s);
+        return -EINVAL;
+    }
+    f->caps[0] = p->caps[1];
+    f->caps[1] = p->caps[2];
+    p->caps[1] = p->caps[2] = 0;
+    f->state = s;
+    f->kind = FILE_SOCKET;
+    f->ops = &socket_ops;
+    f->extra[0] = words[2] ? s->stream->va + words[2] - 1 : 0;
+    f->extra[1] = words[3] ? s->stream->va + words[3] - 1 : 0;
+    return 0;
 }
 
 const struct file_ops socket_ops = {
@@ -146,6 +281,8 @@ const struct file_ops socket_ops = {
     .stat = socket_stat,
     .release = socket_release,
     .watch = socket_watch,
+    .parcel = PARCEL_SOCKET,
+    .pack = socket_pack,
 };
 
 /* ---- making -------------------------------------------------------------------------------------- */
@@ -195,6 +332,8 @@ int64_t socket_connect_rings(struct file *f, struct stream *s, uint64_t headers,
     f->extra[1] = (uint64_t)out;
     socket_of(f)->stream = s;
     socket_of(f)->phase = SOCKET_CONNECTED;
+    if (socket_of(f)->pass_credentials)
+        atomic_store(&marks_of(in)->wanted, 1);
     return 0;
 }
 
@@ -241,7 +380,7 @@ static int64_t pair_make(struct file *files[2], uint32_t type)
     int64_t result = s ? 0 : -ENFILE;
 
     for (uint32_t side = 0; side < 2; side++) {
-        files[side] = socket_new(SOCK_STREAM, type);
+        files[side] = socket_new(type & SOCK_TYPE, type);
         if (!files[side])
             result = -ENFILE;
     }
@@ -266,174 +405,11 @@ DEFINE_CALL4(socketpair, family, type, protocol, user)
 
     if (result < 0)
         return result;
-    if (((uint32_t)type & SOCK_TYPE) != SOCK_STREAM)
-        return -EOPNOTSUPP; /* no records */
     result = pair_make(files, (uint32_t)type);
     return result < 0 ? result : fd_add_pair(files, user, ((uint32_t)type & SOCK_CLOEXEC) != 0);
 }
 
-/* ---- sending and receiving ----------------------------------------------------------------------- */
-
-static int64_t send_bytes(struct file *f, uint64_t user, uint64_t bytes, uint32_t flags)
-{
-    bool wait = !file_nonblocking(f) && !(flags & MSG_DONTWAIT);
-    uint64_t done = 0;
-    int64_t result = 0;
-
-    if (bytes > FILE_IO_MAX)
-        bytes = FILE_IO_MAX;
-    file_get(f);
-    while (result >= 0 && done < bytes) {
-        result = socket_send(f, user + done, bytes - done);
-        if (result > 0)
-            done += (uint64_t)result;
-        else if (result == -EAGAIN && wait)
-            result = file_wait(f, POLL_OUT, EXO_FOREVER);
-    }
-    file_put(f);
-    if (result == -EPIPE && !(flags & MSG_NOSIGNAL))
-        signal_raise(SIGPIPE);
-    return done > 0 ? (int64_t)done : result;
-}
-
-static int64_t receive_try(struct file *f, uint64_t user, uint64_t bytes, uint32_t flags)
-{
-    if (connected(f) < 0)
-        return socket_of(f)->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
-    return flags & MSG_PEEK ? stream_peek(stream_in(f), user, bytes, peer_writes_no_more(f))
-                            : socket_read(f, user, bytes, 0);
-}
-
-static int64_t receive_bytes(struct file *f, uint64_t user, uint64_t bytes, uint32_t flags)
-{
-    bool wait = !file_nonblocking(f) && !(flags & MSG_DONTWAIT);
-    uint64_t done = 0;
-    int64_t result = 0;
-
-    if (bytes > FILE_IO_MAX)
-        bytes = FILE_IO_MAX;
-    file_get(f);
-    while (result >= 0 && done < bytes) {
-        result = receive_try(f, user + done, bytes - done, flags);
-        if (result == -EAGAIN && wait && (done == 0 || (flags & MSG_WAITALL))) {
-            result = file_wait(f, POLL_IN, EXO_FOREVER);
-            continue;
-        }
-        if (result <= 0)
-            break;
-        done += (uint64_t)result;
-        if (!(flags & MSG_WAITALL) || (flags & MSG_PEEK))
-            break;
-    }
-    file_put(f);
-    return done > 0 ? (int64_t)done : result;
-}
-
-#define SEND_FLAGS    (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR)
-#define RECEIVE_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_PEEK | MSG_WAITALL | MSG_CMSG_CLOEXEC)
-
-DEFINE_CALL6(sendto, fd, user, bytes, flags, address, address_bytes)
-{
-    struct file *f;
-    int64_t result = socket_get(fd, &f);
-
-    (void)address_bytes;
-    if (result < 0)
-        return result;
-    if ((uint32_t)flags & ~SEND_FLAGS)
-        return -EOPNOTSUPP;
-    if (address)
-        return connected(f) < 0 ? -EOPNOTSUPP : -EISCONN;
-    return send_bytes(f, user, bytes, (uint32_t)flags);
-}
-
-DEFINE_CALL6(recvfrom, fd, user, bytes, flags, address, address_bytes)
-{
-    struct file *f;
-    int64_t result = socket_get(fd, &f);
-
-    if (result < 0)
-        return result;
-    if ((uint32_t)flags & ~RECEIVE_FLAGS)
-        return -EOPNOTSUPP;
-    result = receive_bytes(f, user, bytes, (uint32_t)flags);
-    if (result >= 0 && address && user_write32(address_bytes, 0) < 0)
-        return -EFAULT;
-    return result;
-}
-
-/* Linux's struct msghdr and iovec on 64-bit machines. */
-struct msghdr {
-    uint64_t name;
-    uint32_t name_bytes, pad;
-    uint64_t vector, count, control, control_bytes;
-    uint32_t flags, pad_end;
-};
-static_assert(sizeof(struct msghdr) == 56, "Linux ABI: struct msghdr");
-
-typedef int64_t move_bytes(struct file *f, uint64_t user, uint64_t bytes, uint32_t flags);
-
-/* Piece by piece until one comes out short; all but the first do not wait when receiving. */
-static int64_t message_move(struct file *f, const struct msghdr *m, move_bytes *move,
-                            uint32_t flags, uint32_t later)
-{
-    uint64_t piece[2], done = 0;
-
-    if (m->count > 1024)
-        return -EMSGSIZE;
-    for (uint64_t i = 0; i < m->count; i++) {
-        int64_t moved;
-
-        if (user_read(piece, m->vector + i * sizeof piece, sizeof piece) < 0)
-            return done ? (int64_t)done : -EFAULT;
-        if (piece[1] == 0)
-            continue;
-        moved = (int64_t)piece[1] < 0 ? -EINVAL
-                                      : move(f, piece[0], piece[1], flags | (done ? later : 0));
-        if (moved < 0)
-            return done ? (int64_t)done : moved;
-        done += (uint64_t)moved;
-        if ((uint64_t)moved < piece[1])
-            break;
-    }
-    return (int64_t)done;
-}
-
-DEFINE_CALL3(sendmsg, fd, user, flags)
-{
-    struct file *f;
-    struct msghdr m;
-    int64_t result = socket_get(fd, &f);
-
-    if (result < 0)
-        return result;
-    if (user_read(&m, user, sizeof m) < 0)
-        return -EFAULT;
-    if (((uint32_t)flags & ~SEND_FLAGS) || m.control_bytes) /* no descriptors in messages */
-        return -EOPNOTSUPP;
-    return message_move(f, &m, send_bytes, (uint32_t)flags, 0);
-}
-
-DEFINE_CALL3(recvmsg, fd, user, flags)
-{
-    struct file *f;
-    struct msghdr m;
-    int64_t result = socket_get(fd, &f);
-
-    if (result < 0)
-        return result;
-    if (user_read(&m, user, sizeof m) < 0)
-        return -EFAULT;
-    if ((uint32_t)flags & ~RECEIVE_FLAGS)
-        return -EOPNOTSUPP;
-    result = message_move(f, &m, receive_bytes, (uint32_t)flags, MSG_DONTWAIT);
-    if (result < 0)
-        return result;
-    m.name_bytes = 0;
-    m.control_bytes = 0;
-    m.flags = 0;
-    return user_write(user, &m, sizeof m) < 0 ? -EFAULT : result;
-}
+/* ---- shutting down ------------------------------------------------------------------------------- */
 
 DEFINE_CALL2(shutdown, fd, how)
 {
@@ -446,6 +422,8 @@ DEFINE_CALL2(shutdown, fd, how)
         return -EINVAL;
     if (connected(f) < 0)
         return -ENOTCONN;
+    if (!stream_in(f) || !stream_out(f)) /* datagrams, connected by a name */
+        return -EOPNOTSUPP;
     if ((uint32_t)how != 1) { /* SHUT_RD, SHUT_RDWR */
         atomic_store(&stream_in(f)->reader_gone, 2);
         exo_wake(&stream_in(f)->reader_gone, UINT32_MAX);
@@ -486,8 +464,8 @@ static int64_t option_number(const struct socket *s, uint32_t option)
     case SO_ERROR:
     case SO_PROTOCOL:
     case SO_REUSEADDR:
-    case SO_KEEPALIVE:
-    case SO_PASSCRED: return 0;
+    case SO_KEEPALIVE: return 0;
+    case SO_PASSCRED: return s->pass_credentials;
     default: return -ENOPROTOOPT;
     }
 }
@@ -548,7 +526,11 @@ DEFINE_CALL5(setsockopt, fd, level, option, user, bytes)
     case SO_KEEPALIVE:
     case SO_SNDBUF: /* a hint: the ring has its size */
     case SO_RCVBUF: return 0;
-    case SO_PASSCRED: return value ? -ENOPROTOOPT : 0;
+    case SO_PASSCRED:
+        socket_of(f)->pass_credentials = value != 0;
+        if (stream_in(f))
+            atomic_store(&marks_of(stream_in(f))->wanted, value != 0);
+        return 0;
     default: return -ENOPROTOOPT;
     }
 }
@@ -556,7 +538,7 @@ DEFINE_CALL5(setsockopt, fd, level, option, user, bytes)
 /* ---- addresses ----------------------------------------------------------------------------------- */
 
 /* struct sockaddr_un: a 16-bit family, a path. */
-static int64_t address_store(uint64_t user, uint64_t user_bytes, const char *path, uint32_t length)
+int64_t address_store(uint64_t user, uint64_t user_bytes, const char *path, uint32_t length)
 {
     uint8_t address[2 + SOCKET_PATH_BYTES + 1] = {AF_UNIX, 0};
     uint32_t room, bytes = length ? 2 + length + 1 : 2;

@@ -37,7 +37,7 @@ void stream_attach(struct file *f, struct stream *s, struct ring *in, struct rin
     f->extra[1] = (uint64_t)out;
 }
 
-static uint8_t *ring_data(const struct ring *r)
+uint8_t *stream_data(const struct ring *r)
 {
     uint64_t page = (uint64_t)r & ~(EXO_PAGE_SIZE - 1);
 
@@ -58,7 +58,7 @@ int64_t stream_take(struct ring *r, uint64_t user, uint64_t bytes, bool gone)
     if (ring_used(r) == 0)
         return gone ? 0 : -EAGAIN;
     claim_take(&r->reader_claim, claim_own_name());
-    moved = ring_read(r, ring_data(r), user, bytes, user_write);
+    moved = ring_read(r, stream_data(r), user, bytes, user_write);
     claim_drop(&r->reader_claim);
     if (moved == 0)
         return gone ? 0 : -EAGAIN;
@@ -69,7 +69,7 @@ int64_t stream_take(struct ring *r, uint64_t user, uint64_t bytes, bool gone)
 
 int64_t stream_peek(struct ring *r, uint64_t user, uint64_t bytes, bool gone)
 {
-    int64_t moved = ring_peek(r, ring_data(r), user, bytes, user_write);
+    int64_t moved = ring_peek(r, stream_data(r), user, bytes, user_write);
 
     return moved == 0 && !gone ? -EAGAIN : ring_errno(moved);
 }
@@ -81,7 +81,7 @@ int64_t stream_put_bytes(struct ring *r, uint64_t user, uint64_t bytes)
     if (bytes == 0)
         return 0;
     claim_take(&r->writer_claim, claim_own_name());
-    moved = ring_write(r, ring_data(r), user, bytes, user_read);
+    moved = ring_write(r, stream_data(r), user, bytes, user_read);
     claim_drop(&r->writer_claim);
     if (moved == 0)
         return -EAGAIN;

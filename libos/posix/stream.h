@@ -45,6 +45,9 @@ static inline struct ring *stream_ring(uint64_t page, uint32_t i)
 /* Gives f the rings; f holds one use of s. */
 void stream_attach(struct file *f, struct stream *s, struct ring *in, struct ring *out);
 
+/* Where a ring's bytes are. */
+uint8_t *stream_data(const struct ring *r);
+
 /* Tries. What is gone on the other side is the caller's to know: `gone` must have been read before.
  * Reading: -EAGAIN, or 0 when the ring is empty and the writer gone. */
 int64_t stream_take(struct ring *r, uint64_t user, uint64_t bytes, bool gone);

@@ -9,6 +9,7 @@
  * without talking to each other.
  */
 #include "files.h"
+#include "parcel.h"
 #include "core.h"
 
 #define TFD_TIMER_ABSTIME       1u
@@ -84,7 +85,15 @@ static const struct file_ops timerfd_ops = {
     .read = timerfd_read,
     .poll = timerfd_poll,
     .stat = timerfd_stat,
+    .parcel = PARCEL_TIMER,
 };
+
+int64_t timerfd_unpack(struct file *f, struct parcel *p)
+{
+    (void)p;
+    f->ops = &timerfd_ops;
+    return 0;
+}
 
 DEFINE_CALL2(timerfd_create, clock, flags)
 {

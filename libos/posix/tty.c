@@ -10,6 +10,7 @@
  * to wait, and is called again when that time is over.
  */
 #include "files.h"
+#include "parcel.h"
 #include "window.h"
 
 #include <lib/linux/signal.h>
@@ -24,6 +25,7 @@
 /* The page of state words: lent once to this environment, kept (with its capability), and inherited
  * by forks. */
 static struct tty_state *states;
+static exo_cap states_page;
 
 /* ---- devices ------------------------------------------------------------------------------------ */
 
@@ -54,6 +56,7 @@ static bool states_map(exo_cap page)
     if (!va || exo_map(0, va, 1, page, 0, EXO_MAP_READ | EXO_MAP_EAGER) < 0)
         return false;
     states = (struct tty_state *)va;
+    states_page = page;
     return true;
 }
 
@@ -356,11 +359,45 @@ static int64_t stream_stat(struct file *f, struct fs_stat *out)
     return result;
 }
 
+/* ---- to another process -------------------------------------------------------------------------- */
+
+static void tty_pack(struct file *f, struct parcel *p)
+{
+    const struct tty_state *state = f->state;
+
+    /* An end that has no node (TIOCGPTPEER) travels without. */
+    p->caps[0] = f->caps[END];
+    p->caps[1] = states_page;
+    p->caps[2] = f->caps[NODE];
+    p->text.words[0] = f->extra[KEY];
+    p->text.words[1] = (uint64_t)(state - states);
+    p->text.words[2] = f->ops != &tty_ops;
+}
+
+int64_t tty_unpack(struct file *f, struct parcel *p)
+{
+    struct exo_message m = {0, {0, 0, p->text.words[1], p->text.words[0]}};
+    int64_t result;
+
+    f->caps[NODE] = p->caps[2];
+    p->caps[2] = 0;
+    result = tty_become(f, p->caps, &m);
+    if (f->caps[END])
+        p->caps[0] = 0;
+    if (states_page == p->caps[1])
+        p->caps[1] = 0;
+    if (result == 0 && p->text.words[2])
+        tty_to_stream(f);
+    return result;
+}
+
 static const struct file_ops stream_ops = {
     .write = tty_write,
     .poll = tty_poll,
     .stat = stream_stat,
     .watch = tty_watch,
+    .parcel = PARCEL_TTY,
+    .pack = tty_pack,
 };
 
 void tty_to_stream(struct file *f)
@@ -376,4 +413,6 @@ const struct file_ops tty_ops = {
     .ioctl = tty_ioctl,
     .stat = tty_stat,
     .watch = tty_watch,
+    .parcel = PARCEL_TTY,
+    .pack = tty_pack,
 };

@@ -14,6 +14,7 @@
  * listener sees what the client wrote of itself (proofs/memory/protocols/connect.py).
  */
 #include "claim.h"
+#include "parcel.h"
 #include "socket.h"
 
 #define SLOTS      47u /* two words each to wait on, and two more: see slot_wait */
@@ -31,6 +32,7 @@ struct meeting {
     _Atomic uint32_t asked;     /* counts connects; who accepts sleeps on it */
     _Atomic uint32_t answered;  /* counts accepts, for who waits for a slot */
     _Atomic uint32_t unused_word, backlog;
+    uint32_t type; /* SOCK_* of who bound it */
     struct {
         _Atomic uint32_t state;
         int32_t pid;
@@ -124,12 +126,42 @@ uint32_t meeting_poll(struct socket *s, struct waiter *w)
 
 /* ---- the listener -------------------------------------------------------------------------------- */
 
+/* ---- inboxes of datagrams ------------------------------------------------------------------------ */
+
+/* One page for struct meeting, one for the header, the ring. */
+#define INBOX_PAGES (2 + (uint64_t)RING_PAGES)
+
+struct ring *inbox_ring(const struct stream *s)
+{
+    return stream_ring(s->va + EXO_PAGE_SIZE, 0);
+}
+
+bool inbox_gone(const struct stream *s)
+{
+    return atomic_load(&((const struct meeting *)s->va)->gone) != 0;
+}
+
+/* ---- making meeting places ----------------------------------------------------------------------- */
+
+bool meeting_slot_good(struct socket *s, bool has_meeting)
+{
+    bool datagram = s->type == SOCK_DGRAM;
+
+    if (!has_meeting)
+        return s->phase != SOCKET_LISTENING && s->phase != SOCKET_BOUND;
+    if (!s->stream || s->stream->pages != (datagram ? INBOX_PAGES : PAGES) || s->slot >= SLOTS)
+        return false;
+    s->meeting = (struct meeting *)s->stream->va;
+    return true;
+}
+
 /* The region of a new meeting place; f holds the pair that says when it is gone. */
 static int64_t meeting_make(struct file *f)
 {
-    int64_t region = exo_region_create(0, PAGES, 1);
-    struct stream *s = region < 0 ? 0 : stream_map((exo_cap)region, PAGES);
     struct socket *socket = socket_of(f);
+    uint64_t pages = socket->type == SOCK_DGRAM ? INBOX_PAGES : PAGES;
+    int64_t region = exo_region_create(0, pages, 1);
+    struct stream *s = region < 0 ? 0 : stream_map((exo_cap)region, pages);
     exo_cap ends[2];
 
     if (!s)
@@ -143,6 +175,11 @@ static int64_t meeting_make(struct file *f)
     f->caps[1] = ends[1];
     socket->stream = s;
     socket->meeting = (struct meeting *)s->va;
+    socket->meeting->type = socket->type;
+    if (socket->type == SOCK_DGRAM) {
+        f->extra[0] = (uint64_t)inbox_ring(s);
+        atomic_store(&marks_of(inbox_ring(s))->wanted, socket->pass_credentials);
+    }
     return 0;
 }
 
@@ -179,8 +216,6 @@ DEFINE_CALL3(bind, fd, user, bytes)
         return length;
     if (s->phase != SOCKET_NEW)
         return -EINVAL;
-    if (s->type != SOCK_STREAM)
-        return -EOPNOTSUPP;
     if (length == 0) /* neither automatic nor abstract names */
         return -EADDRNOTAVAIL;
     if (!s->stream && (result = meeting_make(f)) < 0)
@@ -204,8 +239,10 @@ DEFINE_CALL2(listen, fd, backlog)
     if (result < 0)
         return result;
     s = socket_of(f);
+    if (s->type == SOCK_DGRAM)
+        return -EOPNOTSUPP;
     if (s->phase != SOCKET_BOUND && s->phase != SOCKET_LISTENING)
-        return s->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+        return -EINVAL;
     s->meeting->server.pid = current()->pid;
     s->meeting->server.uid = current()->entry->euid;
     s->meeting->server.gid = current()->entry->egid;
@@ -259,12 +296,13 @@ static void slot_refuse(const struct stream *s, uint32_t slot)
 static int64_t accept_side(struct file *listener, uint32_t slot, uint32_t flags, struct file **out)
 {
     struct socket *l = socket_of(listener), *s;
-    struct file *f = socket_new(SOCK_STREAM, flags);
+    struct file *f = socket_new(l->type, flags);
     int64_t result;
 
     if (!f)
         return -ENFILE;
     l->stream->users++;
+    socket_of(f)->pass_credentials = l->pass_credentials;
     result = socket_connect_rings(f, l->stream, slot_headers(l->stream, slot), 1);
     if (result < 0) {
         file_put(f);
@@ -290,7 +328,7 @@ static int64_t accept_fd(uint64_t fd, uint64_t user, uint64_t user_bytes, uint32
     if (flags & ~(uint32_t)(O_NONBLOCK | O_CLOEXEC))
         return -EINVAL;
     if (socket_of(f)->phase != SOCKET_LISTENING)
-        return socket_of(f)->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+        return socket_of(f)->type == SOCK_DGRAM ? -EOPNOTSUPP : -EINVAL;
     file_get(f);
     result = slot = accept_wait(f);
     if (slot >= 0)
@@ -319,8 +357,26 @@ DEFINE_CALL4(accept4, fd, user, user_bytes, flags)
 
 /* ---- the client ---------------------------------------------------------------------------------- */
 
+/* As the kernel says, since another made it; 0 if it is larger than any of ours. */
+static uint64_t region_pages(exo_cap region)
+{
+    struct exo_cap_info info;
+
+    if (exo_cap_info(region, &info) < 0 || info.size > PAGES * EXO_PAGE_SIZE)
+        return 0;
+    return info.size / EXO_PAGE_SIZE;
+}
+
 /* Asks fs for the meeting place behind a path, and maps it. */
-static int64_t meeting_find(const char *text, struct stream **out)
+struct stream *inbox_map(exo_cap region)
+{
+    if (region && region_pages(region) == INBOX_PAGES)
+        return stream_map(region, INBOX_PAGES);
+    cap_drop(&region);
+    return 0;
+}
+
+static int64_t meeting_find(const char *text, uint32_t type, struct stream **out)
 {
     struct path path;
     struct exo_message m;
@@ -335,8 +391,50 @@ static int64_t meeting_find(const char *text, struct stream **out)
     result = server_call_caps(current()->fs, &m, &region, 1);
     if (result < 0)
         return result;
-    *out = region ? stream_map(region, PAGES) : 0;
-    return *out ? 0 : -ECONNREFUSED;
+    *out = region ? stream_map(region, region_pages(region)) : 0;
+    if (!*out)
+        return -ECONNREFUSED;
+    if (((const struct meeting *)(*out)->va)->type == type &&
+        (*out)->pages == (type == SOCK_DGRAM ? INBOX_PAGES : PAGES))
+        return 0;
+    stream_put(*out);
+    return -EPROTOTYPE;
+}
+
+int64_t inbox_find(uint64_t user, uint64_t bytes, struct stream **out)
+{
+    char path[SOCKET_PATH_BYTES + 1];
+    int64_t length = address_get(path, user, bytes);
+    int64_t result = length <= 0 ? length : meeting_find(path, SOCK_DGRAM, out);
+
+    if (length == 0)
+        return -ECONNREFUSED;
+    if (result == 0 && inbox_gone(*out)) {
+        stream_put(*out);
+        return -ECONNREFUSED;
+    }
+    return result;
+}
+
+/* connect of datagrams: from now on without naming the inbox. AF_UNSPEC: no more. */
+static int64_t datagram_connect(struct file *f, uint64_t user, uint64_t bytes)
+{
+    struct socket *s = socket_of(f);
+    struct stream *target = 0;
+    uint16_t family = 0;
+    int64_t result;
+
+    if (user_read(&family, user, bytes < 2 ? 0 : 2) < 0)
+        return -EFAULT;
+    if (family != 0 || bytes < 2) {
+        result = inbox_find(user, bytes, &target);
+        if (result < 0)
+            return result;
+    }
+    if (s->target)
+        stream_put(s->target);
+    s->target = target;
+    return 0;
 }
 
 static bool refuses(const struct meeting *m)
@@ -388,6 +486,18 @@ static int64_t slot_wait(struct file *f, struct meeting *m, const struct stream 
     }
 }
 
+/* What the slot's last users left. */
+static void slot_clear(uint64_t headers)
+{
+    _Atomic uint64_t *box = box_of(stream_ring(headers, 0));
+
+    if (atomic_load(box))
+        parcel_drop(atomic_exchange(box, 0), 0);
+    memset((void *)headers, 0, SOCKET_RINGS * sizeof(struct ring));
+    for (uint32_t i = 0; i < SOCKET_RINGS; i++)
+        memset(marks_of(stream_ring(headers, i)), 0, offsetof(struct marks, at));
+}
+
 /* Makes f the client of a slot that is ours, and tells the listener. Takes the use of s. */
 static int64_t slot_enter(struct file *f, struct stream *s, uint32_t slot)
 {
@@ -396,7 +506,7 @@ static int64_t slot_enter(struct file *f, struct stream *s, uint32_t slot)
     uint64_t headers = slot_headers(s, slot);
     int64_t result;
 
-    memset((void *)headers, 0, 2 * sizeof(struct ring));
+    slot_clear(headers);
     result = socket_connect_rings(f, s, headers, 0);
     if (result < 0) {
         atomic_store(&m->slot[slot].state, FREE);
@@ -425,6 +535,8 @@ DEFINE_CALL3(connect, fd, user, bytes)
 
     if (result < 0)
         return result;
+    if (socket_of(f)->type == SOCK_DGRAM)
+        return datagram_connect(f, user, bytes);
     length = address_get(path, user, bytes);
     if (length < 0)
         return length;
@@ -432,12 +544,11 @@ DEFINE_CALL3(connect, fd, user, bytes)
         return socket_of(f)->phase == SOCKET_CONNECTED ? -EISCONN : -EINVAL;
     if (length == 0) /* an abstract name: nobody has one */
         return -ECONNREFUSED;
-    result = meeting_find(path, &stream);
+    result = meeting_find(path, socket_of(f)->type, &stream);
     if (result < 0)
         return result;
     file_get(f);
-    result = socket_of(f)->type == SOCK_STREAM ? slot_wait(f, (struct meeting *)stream->va, stream)
-                                               : -EPROTOTYPE;
+    result = slot_wait(f, (struct meeting *)stream->va, stream);
     if (result < 0)
         stream_put(stream);
     else

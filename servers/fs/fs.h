@@ -13,6 +13,7 @@
 #define FS_H
 
 #include <exo/types.h>
+#include <exo/utcb.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/fcntl.h>
 #include <lib/linux/inotify.h>
@@ -238,12 +239,14 @@ struct request {
     const char *msg;
     uint32_t bytes;
     exo_cap got; /* the capability that came along; a handler that keeps it clears it */
+    exo_cap got_more[EXO_MSG_CAPS - 1]; /* and those behind it */
 
     uint64_t r[4]; /* the answer: r[0] is the handler's result */
     char *reply;
     uint32_t reply_bytes;
     exo_cap give;
     uint32_t give_mode;
+    exo_cap give_more[EXO_MSG_CAPS - 1]; /* behind `give`, in the same mode, up to the first 0 */
 };
 typedef int64_t handler(struct request *q);
 
@@ -253,7 +256,8 @@ void request_serve(struct request *q, uint64_t badge, uint32_t label);
 int64_t request_base(uint64_t number, struct inode **base);
 handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link,
     fs_symlink, fs_rename, fs_chmod, fs_chown, fs_utimes, fs_truncate, fs_statfs, fs_getcwd,
-    fs_sync, fs_socket_bind, fs_socket_connect;
+    fs_sync, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put, fs_parcel_take,
+    fs_parcel_drop;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
     file_fsync, file_lock, file_fifo;
 handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;

@@ -22,15 +22,21 @@ static int64_t reply_and_wait(struct exo_message *m, const struct request *q)
     int64_t tag;
     unsigned i;
 
-    m->tag = EXO_TAG(0, q->reply_bytes, q->give != 0);
+    uint32_t caps = 0;
+
     if (q->give)
-        utcb->send[0] = (struct exo_send){q->give, q->give_mode};
+        utcb->send[caps++] = (struct exo_send){q->give, q->give_mode};
+    for (i = 0; caps != 0 && i < EXO_MSG_CAPS - 1 && q->give_more[i]; i++)
+        utcb->send[caps++] = (struct exo_send){q->give_more[i], q->give_mode};
+    m->tag = EXO_TAG(0, q->reply_bytes, caps);
     for (i = 0; i < 4; i++)
         m->w[i] = q->r[i];
     tag = exo_reply_wait(EXO_SRV_ENDPOINT, m);
     /* Moved away, or the receiver had no room: then it is still here, and goes now. */
     if (q->give && q->give_mode == EXO_SEND_MOVE)
         port_drop(q->give);
+    for (i = 1; i < caps && q->give_mode == EXO_SEND_MOVE; i++)
+        port_drop(q->give_more[i - 1]);
     return tag;
 }
 
@@ -46,11 +52,17 @@ static void serve_message(struct exo_message *m, struct request *q)
         .reply = (char *)utcb->msg,
         .got = EXO_TAG_CAPS(tag) ? utcb->received[0] : 0,
     };
+    for (i = 1; i < EXO_TAG_CAPS(tag); i++)
+        q->got_more[i - 1] = utcb->received[i];
     for (i = 0; i < 4; i++)
         q->w[i] = m->w[i];
     request_serve(q, utcb->badge, EXO_TAG_LABEL(tag));
     if (q->got)
         port_drop(q->got);
+    for (i = 1; i < EXO_TAG_CAPS(tag); i++) {
+        if (q->got_more[i - 1])
+            port_drop(q->got_more[i - 1]);
+    }
     port_request_done();
 }
 
@@ -79,7 +91,7 @@ _Noreturn static void serve(void)
     struct request q;
     int64_t tag;
 
-    exo_utcb()->recv_caps = 1;
+    exo_utcb()->recv_caps = EXO_MSG_CAPS;
     tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
     for (;;) {
         if (tag < 0) {

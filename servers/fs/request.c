@@ -27,6 +27,10 @@ static handler *const path_handlers[] = {
     [FS_SOCKET_CONNECT] = fs_socket_connect,
     [FS_WATCH_OPEN] = fs_watch_open,
     [FS_WATCH_ADD] = fs_watch_add,
+    [FS_PARCEL_BOX] = fs_parcel_box,
+    [FS_PARCEL_PUT] = fs_parcel_put,
+    [FS_PARCEL_TAKE] = fs_parcel_take,
+    [FS_PARCEL_DROP] = fs_parcel_drop,
 };
 
 /* Calls on an open file, by its own badge. */
@@ -72,7 +76,7 @@ void request_serve(struct request *q, uint64_t badge, uint32_t label)
 
     q->r[1] = q->r[2] = q->r[3] = 0;
     q->reply_bytes = 0;
-    q->give = 0;
+    q->give = q->give_more[0] = 0;
     q->give_mode = EXO_SEND_COPY;
     if (status >= 0)
         status = serve(q);

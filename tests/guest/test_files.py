@@ -35,3 +35,8 @@ def tail_follows_a_name_from_file_to_file():
 def timerfds_and_pidfds_behave_as_on_linux():
     result = run(f"{PROGRAMS}/events", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
+
+
+def local_sockets_pass_descriptors_and_keep_records_as_on_linux():
+    result = run(f"{PROGRAMS}/sockets", "/tmp", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)

@@ -2,7 +2,8 @@
 /* servers/fs: contents of files, locks, FIFOs and sockets. */
 // links: servers/fs/archive.c servers/fs/attr.c servers/fs/caller.c servers/fs/data.c
 // links: servers/fs/fifo.c servers/fs/file.c servers/fs/inode.c servers/fs/lock.c
-// links: servers/fs/names.c servers/fs/path.c servers/fs/proc.c servers/fs/proc_process.c
+// links: servers/fs/names.c servers/fs/parcel.c servers/fs/path.c servers/fs/proc.c
+// links: servers/fs/proc_process.c
 // links: servers/fs/arch/x86_64/cpuinfo.c
 // links: servers/fs/proc_system.c servers/fs/readdir.c servers/fs/request.c servers/fs/runs.c
 // links: servers/fs/tree.c servers/fs/volume.c servers/fs/events.c servers/fs/notify.c
@@ -263,9 +264,55 @@ static void test_fifo(void)
     TEST_END();
 }
 
+/* What came along, as the harness hands it over. */
+static int64_t put(uint64_t key, uint64_t number, const char *text, exo_cap cap)
+{
+    q.got = cap;
+    return serve(ALICE, FS_PARCEL_PUT, key, number, 0, 0, text, strlen(text));
+}
+
+static void test_parcels(void)
+{
+    exo_cap region = (exo_cap)port_region_make(4, false), witness;
+    uint64_t key, number;
+
+    TEST_BEGIN("parcels are taken in the order in which they were put, and once");
+    witness = (exo_cap)port_region_loan(region, 0);
+    q.got = 0;
+    ASSERT_EQ(serve(ALICE, FS_PARCEL_BOX, 0, 0, 0, 0, "", 0), -EINVAL);
+    q.got = region;
+    ASSERT_EQ(serve(ALICE, FS_PARCEL_BOX, 0, 0, 0, 0, "", 0), 0);
+    key = q.r[1];
+    ASSERT_NE(key, 0);
+    ASSERT_EQ(put(key, 0, "one", 700), 0);
+    number = q.r[1];
+    ASSERT_EQ(put(key, number, "two", 701), 0);
+    ASSERT_EQ(put(key, 0, "other", 702), 0);
+    ASSERT_NE(q.r[1], number);
+    ASSERT_EQ(put(key + 1, 0, "lost", 0), -ENOENT);
+    ASSERT_EQ(serve(BOB, FS_PARCEL_TAKE, key, number, 0, 0, "", 0), 0);
+    ASSERT_EQ(q.give, 700);
+    ASSERT_EQ(q.give_mode, EXO_SEND_MOVE);
+    ASSERT_EQ(q.reply_bytes, 3);
+    ASSERT_EQ(serve(BOB, FS_PARCEL_TAKE, key, number, 0, 0, "", 0), 0);
+    ASSERT_EQ(q.give, 701);
+    ASSERT_EQ(serve(BOB, FS_PARCEL_TAKE, key, number, 0, 0, "", 0), -ENOENT);
+    ASSERT_EQ(q.give, 0);
+    TEST_END();
+
+    TEST_BEGIN("a box of which nobody but fs holds the region goes when another is made");
+    port_drop(witness % 100000);
+    q.got = (exo_cap)port_region_make(4, false);
+    ASSERT_EQ(serve(ALICE, FS_PARCEL_BOX, 0, 0, 0, 0, "", 0), 0);
+    ASSERT_EQ(put(key, 0, "late", 0), -ENOENT);
+    ASSERT_EQ(serve(ALICE, FS_PARCEL_DROP, q.r[1], 0, 0, 0, "", 0), -ENOENT);
+    TEST_END();
+}
+
 int main(void)
 {
     fs_begin();
+    test_parcels();
     test_runs();
     test_small();
     test_lend();
