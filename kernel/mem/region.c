@@ -109,7 +109,7 @@ pfn_t source_frame(struct source *s, uint64_t index)
 {
     struct region *r = (struct region *)s;
 
-    if (s->object.type == EXO_REGION && r->flags & REGION_ZERO_FILL && index < s->pages)
+    if (s->object.type == EXO_REGION && r->flags & REGION_ZERO_FILL && index < r->fill_end)
         return region_fill(r, index);
     return source_present(s, index);
 }
@@ -213,6 +213,7 @@ int64_t sys_region_create(exo_cap account_cap, uint64_t pages, uint32_t flags)
         return st;
     struct region *r = made;
     r->source.pages = pages;
+    r->fill_end = pages;
     r->flags = flags;
     return env_grant_new(env_current(), &r->source.object, EXO_R_ALL);
 }
@@ -296,6 +297,19 @@ int64_t sys_region_punch(exo_cap region, uint64_t index, uint64_t pages)
     while (count > 0)
         frame_unshare(gone[--count]);
     return index < end ? EXO_EAGAIN : EXO_OK;
+}
+
+int64_t sys_region_limit(exo_cap region, uint64_t pages)
+{
+    struct region *r;
+    int64_t st = region_of(region, EXO_R_CONTROL, &r);
+
+    if (st != EXO_OK)
+        return st;
+    if (pages > r->source.pages || !(r->flags & REGION_ZERO_FILL))
+        return EXO_EINVAL;
+    r->fill_end = pages;
+    return EXO_OK;
 }
 
 #define COPY_MAX 65536u

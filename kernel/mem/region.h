@@ -29,10 +29,11 @@ struct source {
 
 struct region {
     struct source source;
-    uint64_t root;    /* an entry: see region.c */
-    uint32_t height;  /* 0: the root is page 0 itself; h: covers 512^h pages */
-    uint32_t flags;   /* REGION_* */
-    uint64_t present; /* frames in it */
+    uint64_t root;     /* an entry: see region.c */
+    uint32_t height;   /* 0: the root is page 0 itself; h: covers 512^h pages */
+    uint32_t flags;    /* REGION_* */
+    uint64_t present;  /* frames in it */
+    uint64_t fill_end; /* with REGION_ZERO_FILL: absent pages below are filled at a touch */
 };
 
 struct extent {

@@ -190,7 +190,8 @@ static int64_t region_fill(struct contents *file, exo_cap region)
     return port_region_write(region, PAGE, file->bytes, file->size);
 }
 
-static void state_write(const struct contents *file, const struct inode *inode)
+/* Tells those who look at the file: its size, and that there is nothing behind its last page. */
+static void state_write(struct contents *file, const struct inode *inode)
 {
     struct fs_state state = {
         .size = file->size,
@@ -201,6 +202,10 @@ static void state_write(const struct contents *file, const struct inode *inode)
         .reads_watched = file->reads_watched,
     };
 
+    if (file->limit != 1 + pages_of(file->size)) {
+        file->limit = 1 + pages_of(file->size);
+        port_region_limit(file->region, file->limit);
+    }
     port_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
 }
 
@@ -226,6 +231,7 @@ int64_t data_region(struct inode *inode)
     file->bytes = 0;
     file->store = STORE_REGION;
     file->region = (exo_cap)region;
+    file->limit = REGION_PAGES;
     region_enlist(inode);
     state_write(file, inode);
     return 0;

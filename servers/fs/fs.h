@@ -98,6 +98,7 @@ struct contents {
     uint8_t *bytes;    /* heap and archive */
     exo_cap region;
     struct runs runs; /* region: data pages that were written */
+    uint64_t limit;   /* region: pages that may be touched */
     uint64_t generation, sequence;
     bool lent;                 /* somebody may be looking at the state page */
     bool lent_writable;        /* a holder may have written anywhere in the region */

@@ -175,6 +175,11 @@ int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages)
     return pages ? to_errno(status) : 0;
 }
 
+void port_region_limit(exo_cap region, uint64_t pages)
+{
+    exo_region_limit(region, pages);
+}
+
 int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages)
 {
     while (pages) {

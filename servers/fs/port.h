@@ -24,6 +24,8 @@ void port_request_done(void);  /* lets go of what was kept for one request */
 int64_t port_region_make(uint64_t pages, bool spare);
 int64_t port_region_write(exo_cap region, uint64_t offset, const void *from, uint64_t bytes);
 int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t bytes);
+/* Touching a page at index `pages` or behind is an error from now on, not a fresh page. */
+void port_region_limit(exo_cap region, uint64_t pages);
 int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages);
 /* Moves pages of the boot archive into a region. */
 int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages);

@@ -40,3 +40,8 @@ def timerfds_and_pidfds_behave_as_on_linux():
 def local_sockets_pass_descriptors_and_keep_records_as_on_linux():
     result = run(f"{PROGRAMS}/sockets", "/tmp", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
+
+
+def mapped_files_end_where_they_end_on_linux():
+    result = run(f"{PROGRAMS}/mappings", "/tmp", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)

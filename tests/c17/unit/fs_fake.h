@@ -42,6 +42,7 @@ void heap_free(void *block)
 struct fake_region {
     bool live;
     uint32_t holders;
+    uint64_t limit;
     struct {
         uint64_t index;
         uint8_t *bytes;
@@ -124,6 +125,11 @@ int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t byt
         ((uint8_t *)to)[i] = page ? page[(offset + i) % 4096] : 0;
     }
     return 0;
+}
+
+void port_region_limit(exo_cap region, uint64_t pages)
+{
+    fake_region(region)->limit = pages;
 }
 
 int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages)

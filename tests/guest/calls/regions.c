@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* region_create, region_insert, region_punch, region_write, region_read, region_harvest. */
+/* region_create, region_insert, region_punch, region_limit, region_write, region_read,
+ * region_harvest. */
 #include "contract.h"
 
 #include <lib/string.h>
@@ -167,6 +168,30 @@ static void punch_goes_in_pieces_of_512(void)
     drop(region);
 }
 
+static void limit_ends_the_filling(void)
+{
+    exo_cap region = OK(exo_region_create(0, 8, 1)), bare = OK(exo_region_create(0, 8, 0));
+
+    OK(exo_map(0, page(0), 8, region, 0, RW));
+    WORD(page(3)) = 3;
+    EXPECT(exo_region_limit(region, 2), EXO_OK);
+    EXPECT(WORD(page(1)), 0);
+    EXPECT(WORD(page(3)), 3); /* what is there stays */
+    EXPECT(exo_log(EXO_CAP_PLATFORM, (char *)page(2), 1), EXO_EFAULT);
+    put_word(region, 5 * PAGE, 5);
+    EXPECT(WORD(page(5)), 5);
+    EXPECT(exo_region_limit(region, 8), EXO_OK);
+    EXPECT(WORD(page(2)), 0);
+    EXPECT(WORD(page(7)), 0);
+    EXPECT(exo_region_limit(region, 0), EXO_OK);
+    CAP_ERRORS(exo_region_limit(C, 1), some_frame, region, EXO_R_CONTROL);
+    EXPECT(exo_region_limit(region, 9), EXO_EINVAL);
+    EXPECT(exo_region_limit(region, UINT64_MAX), EXO_EINVAL);
+    EXPECT(exo_region_limit(bare, 1), EXO_EINVAL);
+    drop(bare);
+    drop(region);
+}
+
 static void create_checks_its_arguments(void)
 {
     exo_cap account = OK(exo_account_create(0, 10, 10));
@@ -324,6 +349,7 @@ int main(void)
         T(a_frame_that_cannot_be_read_does_not_become_readable),
         T(punch_unmaps_everywhere),
         T(punch_goes_in_pieces_of_512),
+        T(limit_ends_the_filling),
         T(create_checks_its_arguments),
         T(read_and_write_check_their_arguments),
         T(a_region_may_be_copied_onto_itself),
