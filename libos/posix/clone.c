@@ -113,9 +113,13 @@ static int64_t clone_any(struct fork *f)
     if ((flags & CLONE_THREAD) != 0) {
         if ((flags & ~(uint64_t)TID_FLAGS) != THREAD_FLAGS)
             return -EINVAL;
+        if (limit_processes() < 0)
+            return -EAGAIN;
         return thread_clone(f);
     }
     flags &= ~(uint64_t)TID_FLAGS;
+    if (limit_processes() < 0)
+        return -EAGAIN;
     if (flags == (CLONE_VM | CLONE_VFORK))
         return vfork_process(f);
     return flags == 0 ? fork_process(f) : -EINVAL;

@@ -252,6 +252,8 @@ void timers_attend(struct process *p);
 /** A thread that keeps the kernel's timer ends. */
 void timers_thread_ends(struct thread *t);
 void timers_forget(struct process *p, bool exec);
+/** RLIMIT_CPU has been set, or the process is new and has it. */
+void timer_cpu_limit(struct process *p);
 
 /* ---- publish.c ----------------------------------------------------------------------------------- */
 
@@ -282,6 +284,8 @@ enum {
 };
 
 void limits_start(struct process *p);
+/** RLIMIT_NPROC: may the user have one more process or thread? 0 or -EAGAIN. */
+int64_t limit_processes(void);
 
 /* ---- random.c ------------------------------------------------------------------------------------ */
 

@@ -243,6 +243,8 @@ int64_t file_write_at(struct file *f, uint64_t user, uint64_t bytes, uint64_t *o
     result = f->ops->write(f, user, bytes, offset);
     if (result == (int64_t)bytes || (result <= 0 && result != -EAGAIN))
         return result;
+    if (f->kind == FS_REGULAR) /* a limit, or no room: the next write tells */
+        return result;
     return write_rest(f, user, bytes, offset, result > 0 ? (uint64_t)result : 0);
 }
 

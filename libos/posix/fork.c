@@ -124,6 +124,8 @@ static int64_t fork_child(const struct fork *f)
     t->robust_list = 0;
     t->clear_tid = f->flags & CLONE_CHILD_CLEARTID ? f->child_tid : 0;
     timers_forget(p, false);
+    if (p->rlimits[RLIMIT_CPU][0] != UINT64_MAX)
+        timer_cpu_limit(p);
     random_forked();
     fds_forked(p);
     signal_tell(p);

@@ -34,7 +34,30 @@ static int64_t limit_set(struct process *p, uint64_t which, uint64_t from)
     if (which == RLIMIT_NOFILE && wanted[1] > POSIX_NOFILE)
         return -EPERM; /* as Linux above fs.nr_open */
     memcpy(p->rlimits[which], wanted, sizeof wanted);
+    if (which == RLIMIT_CPU)
+        timer_cpu_limit(p);
     return 0;
+}
+
+int64_t limit_file_end(uint64_t end)
+{
+    if (end <= current()->rlimits[RLIMIT_FSIZE][0])
+        return 0;
+    signal_raise(SIGXFSZ);
+    return -EFBIG;
+}
+
+int64_t limit_processes(void)
+{
+    const struct process *p = current();
+    const struct proc_entry *table = process_table();
+    uint64_t limit = p->rlimits[RLIMIT_NPROC][0], count = p->thread_count - 1;
+
+    if (limit >= PROC_MAX || p->entry->euid == 0)
+        return 0;
+    for (uint32_t i = 0; i < PROC_MAX; i++)
+        count += table[i].state != PROC_FREE && table[i].ruid == p->entry->ruid;
+    return count < limit ? 0 : -EAGAIN;
 }
 
 /* Of another process, only what is there can be asked; its limits are its own. */

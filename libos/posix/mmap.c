@@ -89,11 +89,27 @@ static int64_t place_find(uint64_t hint, uint64_t bytes, uint64_t flags, uint64_
 }
 
 /* RLIMIT_AS: pages that may be mapped at all. */
-static bool is_within_limit(uint64_t bytes)
+bool is_within_limit(uint64_t bytes)
 {
     uint64_t limit = current()->rlimits[RLIMIT_AS][0];
 
     return limit == UINT64_MAX || (image_state.pages << EXO_PAGE_SHIFT) + bytes <= limit;
+}
+
+/* RLIMIT_DATA: what is private and can be written, without the stack. */
+static bool is_within_data(uint64_t bytes)
+{
+    uint64_t limit = current()->rlimits[RLIMIT_DATA][0];
+
+    if (limit == UINT64_MAX)
+        return true;
+    for (uint32_t i = 0; i < image_state.vma_count; i++) {
+        const struct vma *v = &image_state.vmas[i];
+
+        if ((v->rights & PROT_WRITE) && !(v->flags & (MAP_SHARED | VMA_STACK)))
+            bytes += v->end - v->start;
+    }
+    return bytes <= limit;
 }
 
 /* ---- mapping ----------------------------------------------------------------------------------------- */
@@ -198,7 +214,10 @@ DEFINE_CALL6(mmap, hint, bytes, prot, flags, fd, offset)
         return -ENOMEM;
     if (!f || (flags & MAP_ANONYMOUS))
         offset = 0;
-    st = is_within_limit(bytes) ? place_find(hint, bytes, flags, &start) : -ENOMEM;
+    bool data = (rights & PROT_WRITE) && !(flags & MAP_SHARED);
+    st = is_within_limit(bytes) && (!data || is_within_data(bytes))
+             ? place_find(hint, bytes, flags, &start)
+             : -ENOMEM;
     if (st == 0)
         st = map_commit(start, bytes, rights, (uint32_t)flags, f, offset);
     if (st < 0 && f)
@@ -260,16 +279,14 @@ DEFINE_CALL1(brk, wanted)
 {
     struct image *i = &image_state;
     uint64_t end = PAGE_UP(wanted), now = PAGE_UP(i->brk);
-    uint64_t limit = current()->rlimits[RLIMIT_DATA][0];
 
-    if (wanted < i->brk_start || wanted >= mmap_top() ||
-        (limit != UINT64_MAX && wanted - i->brk_start > limit))
+    if (wanted < i->brk_start || wanted >= mmap_top())
         return (int64_t)i->brk;
     if (end > now) {
         const struct vma *v = vma_at_or_above(now);
         bool taken = v != i->vmas + i->vma_count && v->start < end;
 
-        if (taken || !is_within_limit(end - now) ||
+        if (taken || !is_within_limit(end - now) || !is_within_data(end - now) ||
             map_anonymous(now, end, PROT_READ | PROT_WRITE, VMA_BRK) < 0)
             return (int64_t)i->brk;
     } else if (end < now) {

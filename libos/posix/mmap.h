@@ -34,4 +34,7 @@
 static_assert(PROT_READ == EXO_MAP_READ && PROT_WRITE == EXO_MAP_WRITE && PROT_EXEC == EXO_MAP_EXEC,
               "the same bits");
 
+/** RLIMIT_AS: may so many bytes more be mapped? */
+bool is_within_limit(uint64_t bytes);
+
 #endif

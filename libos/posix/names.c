@@ -209,6 +209,8 @@ DEFINE_CALL2(truncate, user, size)
 
     if ((int64_t)size < 0)
         return -EINVAL;
+    if (limit_file_end(size) < 0)
+        return -EFBIG;
     path_from(&path, CWD, user);
     return path_call(&path, FS_TRUNCATE, size, 0, 0);
 }
@@ -221,6 +223,8 @@ DEFINE_CALL2(ftruncate, fd, size)
         return -EBADF;
     if ((int64_t)size < 0 || !file_can_write(f) || !f->ops->truncate)
         return -EINVAL;
+    if (limit_file_end(size) < 0)
+        return -EFBIG;
     return f->ops->truncate(f, size);
 }
 
@@ -252,6 +256,8 @@ DEFINE_CALL4(fallocate, fd, mode, offset, bytes)
         return -EFBIG;
     if (f->kind != FS_REGULAR)
         return f->ops->seek ? -ENODEV : -ESPIPE;
+    if (limit_file_end(offset + bytes) < 0)
+        return -EFBIG;
     return allocate_pieces(f, (uint32_t)mode, offset, bytes);
 }
 

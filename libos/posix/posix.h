@@ -348,6 +348,13 @@ int64_t time_deadline(uint64_t timespec, exo_time *deadline);
 /* Random bytes (random.c). */
 void random_fill(void *to, uint64_t bytes);
 
+/* RLIMIT_FSIZE (limits.c): may a file end there? 0, or -EFBIG and SIGXFSZ. */
+int64_t limit_file_end(uint64_t end);
+static inline uint64_t limit_file_bytes(void)
+{
+    return current()->rlimits[1 /* RLIMIT_FSIZE */][0];
+}
+
 /* Calls to proc (identity.c): label and words; the answer's w0; words come back in *m. */
 int64_t proc_call(struct exo_message *m, uint32_t op, uint64_t w0, uint64_t w1, uint64_t w2,
                   uint64_t w3);

@@ -73,11 +73,37 @@ int64_t file_load(struct file *f, void *to, uint64_t bytes, uint64_t offset)
     return (int64_t)done;
 }
 
+static int64_t regular_size(struct file *f);
+
+/* RLIMIT_FSIZE: how much of a write is allowed; -EFBIG: nothing. */
+static int64_t write_limited(struct file *f, uint64_t bytes, uint64_t offset)
+{
+    uint64_t limit = limit_file_bytes();
+    int64_t size;
+
+    if (file_flags(f) & O_APPEND) {
+        size = regular_size(f);
+        if (size < 0)
+            return size;
+        offset = (uint64_t)size;
+    }
+    if (bytes == 0 || (offset < limit && bytes <= limit - offset))
+        return (int64_t)bytes;
+    return offset < limit ? (int64_t)(limit - offset) : limit_file_end(UINT64_MAX);
+}
+
 static int64_t fs_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
     bool append = (file_flags(f) & O_APPEND) != 0;
     uint64_t done = 0;
 
+    if (limit_file_bytes() != UINT64_MAX && f->kind == FS_REGULAR) {
+        int64_t allowed = write_limited(f, bytes, *offset);
+
+        if (allowed < 0)
+            return allowed;
+        bytes = (uint64_t)allowed;
+    }
     while (done < bytes) {
         uint64_t piece = bytes - done < FS_IO_BYTES ? bytes - done : FS_IO_BYTES;
         struct exo_message m = {EXO_TAG(FS_WRITE, piece, 0),

@@ -101,6 +101,8 @@ DEFINE_CALL5(mremap, old, old_bytes, new_bytes, flags, wanted)
         int64_t st = range_unmap(old + new_bytes, old + old_bytes);
         return st < 0 ? st : (int64_t)old;
     }
+    if (!is_within_limit(new_bytes - old_bytes))
+        return -ENOMEM;
     uint64_t end = old + old_bytes;
     if (end == v->end && user_range(old, new_bytes) && is_free(end, old + new_bytes)) {
         struct vma like = *v;

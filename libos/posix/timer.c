@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Timers that send signals: ITIMER_REAL (alarm, setitimer) and timer_create's.
+ * Timers that send signals: setitimer's (and alarm), timer_create's, and RLIMIT_CPU.
  *
  * The kernel has one timer a thread; one thread of the process keeps it set to the earliest deadline
  * of all (p->timer_thread), and finds out in timers_attend which have come. If that thread ends,
- * another takes over. Timers on CPU time are refused.
+ * another takes over.
+ *
+ * A timer on CPU time is looked at when it could be due at the earliest: CPU time passes no faster
+ * than the clock on all threads' processors. If it is not due then, it is looked at again. All CPU
+ * time is user time here, so ITIMER_VIRTUAL and ITIMER_PROF run alike.
  */
 #include "core.h"
 
 #define TIMER_ABSTIME 1u
 #define TIMERS_MAX    256u
-#define ITIMER_ID     (-1) /* the id of ITIMER_REAL among the others */
+#define ITIMER_ID     (-1) /* the id of ITIMER_REAL among the others; VIRTUAL and PROF are below */
+#define ITIMER_LAST   (-3)
+#define CPU_LIMIT_ID  (-4)     /* RLIMIT_CPU */
+#define CPU_LOOK_NS   4000000u /* a timer on CPU time is not looked at more often */
 
 struct timer {
     struct timer *next;
@@ -19,6 +26,9 @@ struct timer {
     struct thread *thread; /* SIGEV_THREAD_ID; 0: the process */
     uint64_t value;        /* sigval */
     exo_time deadline;     /* 0: not running */
+    bool on_cpu;           /* counts CPU time: `deadline` is when to look ... */
+    uint64_t due;          /* ... whether so much has been used */
+    exo_cap worker;        /* on_cpu: whose; EXO_CAP_ENV: the process */
     uint64_t interval;
     uint32_t overrun;
 };
@@ -54,6 +64,66 @@ static void timers_set(struct process *p)
     p->timer_thread = first == EXO_FOREVER ? 0 : self();
 }
 
+/* ---- CPU time ------------------------------------------------------------------------------------- */
+
+static uint64_t cpu_used(const struct timer *t)
+{
+    return (uint64_t)exo_cpu_time(t->worker);
+}
+
+/* When a timer on CPU time is looked at next. */
+static void cpu_timer_look(struct process *p, struct timer *t)
+{
+    uint64_t used = cpu_used(t), left = t->due > used ? t->due - used : 0;
+
+    if (t->worker == EXO_CAP_ENV && p->thread_count > 1)
+        left /= p->thread_count;
+    t->deadline = time_now() + (left > CPU_LOOK_NS ? left : CPU_LOOK_NS);
+}
+
+/* Starts a timer, to go off after `value` (0: stops it). */
+static void timer_start(struct process *p, struct timer *t, uint64_t value)
+{
+    t->due = cpu_used(t) + value;
+    t->deadline = value ? time_now() + value : 0;
+    if (value && t->on_cpu)
+        cpu_timer_look(p, t);
+}
+
+/* The soft limit is told of each second, the hard one ends the process. */
+static void cpu_limit_reached(struct process *p, struct timer *t)
+{
+    struct proc_siginfo info = {.signo = SIGXCPU, .code = SI_KERNEL};
+    uint64_t used = cpu_used(t);
+
+    if (used / NS_PER_S >= p->rlimits[RLIMIT_CPU][1])
+        process_exit(STATUS_KILLED(SIGKILL));
+    t->due = (used / NS_PER_S + 1) * NS_PER_S;
+    cpu_timer_look(p, t);
+    signal_post(p, 0, &info);
+}
+
+static void timer_expire(struct process *p, struct timer *t, exo_time now);
+
+static void cpu_timer_attend(struct process *p, struct timer *t)
+{
+    uint64_t used = cpu_used(t);
+
+    if (used < t->due) {
+        cpu_timer_look(p, t);
+        return;
+    }
+    if (t->id == CPU_LIMIT_ID) {
+        cpu_limit_reached(p, t);
+        return;
+    }
+    t->deadline = t->due; /* the same sums, in CPU time */
+    timer_expire(p, t, used);
+    t->due = t->deadline;
+    if (t->deadline)
+        cpu_timer_look(p, t);
+}
+
 static void timer_expire(struct process *p, struct timer *t, exo_time now)
 {
     struct proc_siginfo info = {
@@ -69,7 +139,7 @@ static void timer_expire(struct process *p, struct timer *t, exo_time now)
         t->deadline = 0;
         t->overrun = 0;
     }
-    if (t->id == ITIMER_ID) {
+    if (t->id < 0) {
         info.code = SI_KERNEL;
         info.pid = 0;
     }
@@ -82,7 +152,11 @@ void timers_attend(struct process *p)
     exo_time now = time_now();
 
     for (struct timer *t = p->timers; t; t = t->next) {
-        if (t->deadline && t->deadline <= now)
+        if (!t->deadline || t->deadline > now)
+            continue;
+        if (t->on_cpu)
+            cpu_timer_attend(p, t);
+        else
             timer_expire(p, t, now);
     }
     timers_set(p);
@@ -115,8 +189,8 @@ void timers_forget(struct process *p, bool exec)
     for (struct timer **link = &p->timers; *link;) {
         struct timer *t = *link;
 
-        if (exec && t->id == ITIMER_ID) {
-            link = &t->next; /* alarms survive exec */
+        if (exec && t->id < 0) {
+            link = &t->next; /* alarms and limits survive exec */
             continue;
         }
         *link = t->next;
@@ -134,6 +208,7 @@ static struct timer *timer_new(struct process *p, int32_t id, int32_t signo)
 
     if (t) {
         t->id = id;
+        t->worker = EXO_CAP_ENV;
         t->signo = signo;
         t->next = p->timers;
         p->timers = t;
@@ -141,7 +216,27 @@ static struct timer *timer_new(struct process *p, int32_t id, int32_t signo)
     return t;
 }
 
-/* ---- ITIMER_REAL ---------------------------------------------------------------------------------- */
+void timer_cpu_limit(struct process *p)
+{
+    uint64_t soft = p->rlimits[RLIMIT_CPU][0], hard = p->rlimits[RLIMIT_CPU][1];
+    struct timer *t = timer_find(p, CPU_LIMIT_ID);
+
+    if (soft > hard)
+        soft = hard;
+    if (soft >= UINT64_MAX / NS_PER_S) {
+        if (t)
+            t->deadline = 0;
+        return;
+    }
+    if (!t && !(t = timer_new(p, CPU_LIMIT_ID, SIGXCPU)))
+        return;
+    t->on_cpu = true;
+    t->due = (soft ? soft : 1) * NS_PER_S;
+    cpu_timer_look(p, t);
+    timers_set(p);
+}
+
+/* ---- setitimer ------------------------------------------------------------------------------------ */
 
 struct linux_itimerval {
     struct linux_timeval interval, value;
@@ -169,21 +264,26 @@ static uint64_t time_left(const struct timer *t)
 
     if (!t || !t->deadline)
         return 0;
+    if (t->on_cpu)
+        return t->due > cpu_used(t) ? t->due - cpu_used(t) : 1000;
     return t->deadline > now ? t->deadline - now : 1000;
 }
 
-/* Sets ITIMER_REAL; the time that was left. */
-static int64_t itimer_set(uint64_t value_ns, uint64_t interval_ns, uint64_t *left)
+static const int32_t itimer_signals[] = {SIGALRM, SIGVTALRM, SIGPROF};
+
+/* Sets one of the three; the time that was left. */
+static int64_t itimer_set(int32_t id, uint64_t value_ns, uint64_t interval_ns, uint64_t *left)
 {
     struct process *p = current();
-    struct timer *t = timer_find(p, ITIMER_ID);
+    struct timer *t = timer_find(p, id);
 
     *left = time_left(t);
     if (!t && value_ns == 0)
         return 0;
-    if (!t && !(t = timer_new(p, ITIMER_ID, SIGALRM)))
+    if (!t && !(t = timer_new(p, id, itimer_signals[ITIMER_ID - id])))
         return -ENOMEM;
-    t->deadline = value_ns ? time_now() + value_ns : 0;
+    t->on_cpu = id != ITIMER_ID;
+    timer_start(p, t, value_ns);
     t->interval = interval_ns;
     timers_set(p);
     return 0;
@@ -192,34 +292,35 @@ static int64_t itimer_set(uint64_t value_ns, uint64_t interval_ns, uint64_t *lef
 DEFINE_CALL1(alarm, seconds)
 {
     uint64_t left;
-    int64_t st = itimer_set((uint32_t)seconds * (uint64_t)NS_PER_S, 0, &left);
+    int64_t st = itimer_set(ITIMER_ID, (uint32_t)seconds * (uint64_t)NS_PER_S, 0, &left);
 
     return st < 0 ? st : (int64_t)((left + NS_PER_S - 1) / NS_PER_S);
 }
 
 DEFINE_CALL2(getitimer, which, to)
 {
-    const struct timer *t = timer_find(current(), ITIMER_ID);
+    const struct timer *t = timer_find(current(), ITIMER_ID - (int32_t)which);
 
-    if (which != 0)
-        return -EINVAL; /* ITIMER_VIRTUAL, ITIMER_PROF: CPU time */
+    if (which > ITIMER_ID - ITIMER_LAST)
+        return -EINVAL;
     struct linux_itimerval now = {timeval_of(t ? t->interval : 0), timeval_of(time_left(t))};
     return user_write(to, &now, sizeof now);
 }
 
 DEFINE_CALL3(setitimer, which, from, old)
 {
-    const struct timer *t = timer_find(current(), ITIMER_ID);
+    int32_t id = ITIMER_ID - (int32_t)which;
+    const struct timer *t = timer_find(current(), id);
     struct linux_itimerval wanted = {0}, was;
     uint64_t interval = t ? t->interval : 0, left;
 
-    if (which != 0)
+    if (which > ITIMER_ID - ITIMER_LAST)
         return -EINVAL;
     if (from && user_read(&wanted, from, sizeof wanted) < 0)
         return -EFAULT;
     if (!timeval_ok(&wanted.value) || !timeval_ok(&wanted.interval))
         return -EINVAL;
-    int64_t st = itimer_set(timeval_ns(&wanted.value), timeval_ns(&wanted.interval), &left);
+    int64_t st = itimer_set(id, timeval_ns(&wanted.value), timeval_ns(&wanted.interval), &left);
     if (st < 0 || !old)
         return st;
     was = (struct linux_itimerval){timeval_of(interval), timeval_of(left)};
@@ -246,11 +347,24 @@ static struct timer *posix_timer_find(uint64_t id)
     return (int32_t)id < 0 ? 0 : timer_find(current(), (int32_t)id);
 }
 
+#define CLOCK_PROCESS_CPUTIME_ID 2u
+#define CLOCK_THREAD_CPUTIME_ID  3u
+
+/* The C library says it as a dynamic clock of process, or thread, 0. */
+#define OWN_PROCESS_CLOCK ((uint32_t)-6)
+#define OWN_THREAD_CLOCK  ((uint32_t)-2)
+
+static bool clock_is_cpu(uint32_t clock)
+{
+    return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ||
+           clock == OWN_PROCESS_CLOCK || clock == OWN_THREAD_CLOCK;
+}
+
 static bool clock_is_known(uint32_t clock)
 {
     exo_time ignored;
 
-    return time_absolute(clock, 0, &ignored) == 0;
+    return clock_is_cpu(clock) || time_absolute(clock, 0, &ignored) == 0;
 }
 
 DEFINE_CALL3(timer_create, clock, event, id_out)
@@ -284,6 +398,9 @@ DEFINE_CALL3(timer_create, clock, event, id_out)
     if (!t)
         return -EAGAIN;
     t->clock = (uint32_t)clock;
+    t->on_cpu = clock_is_cpu(t->clock);
+    if (t->clock == CLOCK_THREAD_CPUTIME_ID || t->clock == OWN_THREAD_CLOCK)
+        t->worker = self()->cap;
     t->thread = target;
     t->value = event ? e.value : (uint64_t)id;
     return 0;
@@ -318,7 +435,7 @@ DEFINE_CALL4(timer_settime, id, flags, from, old)
         return st;
     old_interval = t->interval;
     left = time_left(t);
-    if (value) {
+    if (value && !t->on_cpu) {
         if (flags & TIMER_ABSTIME)
             time_absolute(t->clock, value, &deadline);
         else
@@ -327,6 +444,12 @@ DEFINE_CALL4(timer_settime, id, flags, from, old)
             deadline = 1;
     }
     t->deadline = deadline;
+    if (t->on_cpu && value && (flags & TIMER_ABSTIME)) {
+        t->due = value;
+        cpu_timer_look(current(), t);
+    } else if (t->on_cpu) {
+        timer_start(current(), t, value);
+    }
     t->interval = interval;
     t->overrun = 0;
     timers_set(current());

@@ -3,7 +3,8 @@
 
 import re
 
-from guest import PROGRAMS, check, check_match, check_output, check_status, guest_programs, sh
+from guest import (PROGRAMS, check, check_match, check_output, check_status, guest_programs, run,
+                   sh)
 
 # Where the guest shows the numbers of free frames and kernel objects, one line of NAME NUMBER each.
 RESOURCES = "/proc/exo/resources"
@@ -51,3 +52,8 @@ def fork_bomb_leaves_the_shell_alive():
     result = sh(f"{PROGRAMS}/exhaust forks & sleep 3; echo shell lives; "
                 "pkill -9 exhaust; sleep 1; seq 1 3 | tail -n 1", options=guest_programs())
     check_match(result, r"shell lives\n(.*\n)*3\n")
+
+
+def resource_limits_and_cpu_timers_work_as_on_linux():
+    result = run(f"{PROGRAMS}/limits", "/tmp", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)
