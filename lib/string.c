@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <exo_machine/bulk.h>
+#include <exo_machine/unaligned.h>
 
 #include <lib/string.h>
 
@@ -23,30 +24,6 @@
 #endif
 
 #define SMALL 32u /* the most that goes without a bulk instruction */
-
-/* Words at any alignment: one move each. */
-static inline uint64_t load8(const unsigned char *at)
-{
-    uint64_t word;
-
-    __builtin_memcpy(&word, at, 8);
-    return word;
-}
-static inline void store8(unsigned char *at, uint64_t word)
-{
-    __builtin_memcpy(at, &word, 8);
-}
-static inline uint32_t load4(const unsigned char *at)
-{
-    uint32_t word;
-
-    __builtin_memcpy(&word, at, 4);
-    return word;
-}
-static inline void store4(unsigned char *at, uint32_t word)
-{
-    __builtin_memcpy(at, &word, 4);
-}
 
 /* 0 to 7 bytes. */
 static inline void copy_tiny(unsigned char *to, const unsigned char *from, size_t bytes)
