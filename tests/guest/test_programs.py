@@ -5,7 +5,8 @@ import hashlib
 import re
 import stat
 
-from guest import check, check_match, check_output, check_status, image, run, sh
+from guest import (PROGRAMS, check, check_match, check_output, check_status, guest_programs, image, run,
+                   sh)
 
 
 def sort_of_100000_numbers():
@@ -152,3 +153,9 @@ def ids_and_permissions_hold():
 def links_are_made_and_counted():
     check_output(sh("cd /tmp; echo x > a; ln a b; ln -s a c; stat -c %h a; cat c; rm a; "
                     "stat -c %h b; cat c 2>/dev/null || echo dangling"), "2\nx\n1\ndangling\n")
+
+
+def registers_signals_and_clocks_are_as_on_linux():
+    """programs/machine.c; the same program passes on Linux."""
+    result = run(f"{PROGRAMS}/machine", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)

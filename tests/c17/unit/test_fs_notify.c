@@ -6,7 +6,7 @@
 // links: servers/fs/arch/x86_64/cpuinfo.c
 // links: servers/fs/proc_system.c servers/fs/readdir.c servers/fs/request.c servers/fs/runs.c
 // links: servers/fs/tree.c servers/fs/volume.c servers/fs/events.c servers/fs/notify.c
-// links: lib/chacha.c lib/cpio.c lib/format.c
+// links: servers/fs/parcel.c lib/chacha.c lib/cpio.c lib/format.c
 #include "fs_fake.h"
 
 #include "servers/fs/events.h"
