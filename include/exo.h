@@ -83,6 +83,18 @@ static inline int64_t exo_call(exo_cap endpoint, struct exo_message *m)
 }
 
 /**
+ * As exo_call, but waits no longer than `deadline`, in the queue and for the reply.
+ * @return also EXO_ETIMEDOUT (the request may or may not have had its effect), EOBJECTS (timers).
+ */
+static inline int64_t exo_call_until(exo_cap endpoint, struct exo_message *m, exo_time deadline)
+{
+    exo_utcb()->call_deadline = deadline;
+    int64_t tag = exo_call(endpoint, m);
+    exo_utcb()->call_deadline = 0;
+    return tag;
+}
+
+/**
  * A server's step: answers the caller being served with *m (tag EXO_NO_REPLY: nobody), and waits
  * for the next message, which replaces *m; its badge is exo_utcb()->badge.
  * @return the message's tag, or EXO_ECAP, ETYPE, ERIGHTS, EINVAL; rights: RECV.

@@ -5,6 +5,7 @@
 #include <kernel/ipc/endpoint.h>
 #include <kernel/ipc/event.h>
 #include <kernel/sched/sched.h>
+#include <kernel/sched/timer.h>
 #include <kernel/sys.h>
 #include <lib/string.h>
 
@@ -117,6 +118,19 @@ static void serve(struct thread *server, struct thread *caller)
 
 /* ---- calls ------------------------------------------------------------------------------------- */
 
+/* Gives the call that is about to be made its deadline. */
+static __attribute__((noinline)) int64_t call_arm(struct thread *self)
+{
+    exo_time deadline = *(volatile uint64_t *)&self->utcb->call_deadline; /* read once */
+
+    if (deadline <= clock_now())
+        return EXO_ETIMEDOUT;
+    if (!timer_arm(&self->sleep, deadline))
+        return EXO_EOBJECTS;
+    sched_timer_changed();
+    return EXO_OK;
+}
+
 int64_t sys_call(exo_cap endpoint, uint64_t tag)
 {
     struct thread *self = thread_current(), *server;
@@ -137,6 +151,8 @@ int64_t sys_call(exo_cap endpoint, uint64_t tag)
     server = e->receivers.head;
     if (!server && e->object.dead)
         return EXO_EDEAD;
+    if (self->utcb->call_deadline != 0 && (st = call_arm(self)) != EXO_OK)
+        return st;
 
     /* Commit. */
     self->state = THREAD_CALLING;
@@ -247,6 +263,8 @@ int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
         deliver(self, client, tag, 0);
         self->caller = 0;
         client->server = 0;
+        if (client->sleep.place != 0) /* a deadline */
+            timer_cancel(&client->sleep);
         client->state = THREAD_READY;
     } else {
         reply_nobody(self, tag);

@@ -12,7 +12,7 @@ static struct exo_message message(uint32_t label, uint64_t w0)
 }
 
 /* A server in a thread: label 1 adds, 2 ends without an answer, 3 answers with its badge, 4 echoes what
- * came in bulk, 5 sends a capability, 6 waits again without answering. */
+ * came in bulk, 5 sends a capability, 6 waits again without answering, 7 answers late. */
 static exo_cap gift;
 static uint32_t gift_mode;
 
@@ -39,6 +39,7 @@ static void serve(uint64_t rounds)
             m.tag = EXO_TAG(5, 0, 1);
             continue;
         case 6: m.tag = EXO_NO_REPLY; continue;
+        case 7: sleep_for(20 * MS); break;
         default: break;
         }
         m.tag = EXO_TAG(0, 0, 0);
@@ -544,6 +545,41 @@ static void calls_are_not_interrupted(void)
     drop(endpoint);
 }
 
+/* A call is given up at its deadline, in the queue or while it is served, and only that one. */
+static void calls_end_at_their_deadline(void)
+{
+    struct exo_message m = message(1, 1);
+    exo_time end = now() + 5 * MS;
+
+    endpoint = OK(exo_endpoint_create(0));
+    EXPECT(exo_call_until(endpoint, &m, end), EXO_ETIMEDOUT);
+    EXPECT_TRUE(now() >= end && exo_utcb()->call_deadline == 0);
+    EXPECT(exo_call_until(stale, &m, end), EXO_ECAP);
+    EXPECT_TRUE(exo_utcb()->call_deadline == 0);
+    drop(endpoint);
+
+    exo_cap server = server_go();
+    m = message(7, 1);
+    end = now() + 5 * MS;
+    EXPECT(exo_call_until(endpoint, &m, end), EXO_ETIMEDOUT);
+    EXPECT_TRUE(now() >= end && now() < end + 10 * MS);
+    m = message(1, 1);
+    EXPECT(exo_call_until(endpoint, &m, now()), EXO_ETIMEDOUT); /* at once */
+    m = message(1, 2);
+    end = now() + 60 * MS;
+    EXPECT(exo_call_until(endpoint, &m, end),
+           EXO_TAG(0, 0, 0)); /* after the late answer to nobody */
+    EXPECT(m.w[0], 11);
+    EXPECT_TRUE(now() < end);
+    sleep_for(100 * MS); /* the deadline that was met ends nothing else */
+    EXPECT_TRUE(now() >= end);
+    m = message(7, 3);
+    EXPECT(exo_call(endpoint, &m), EXO_TAG(0, 0, 0));
+    m = message(1, 2);
+    EXPECT(exo_call_until(endpoint, &m, EXO_FOREVER), EXO_TAG(0, 0, 0));
+    server_end(server);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -567,6 +603,7 @@ int main(void)
         T(an_endpoint_may_be_moved_through_itself),
         T(who_calls_itself_waits_and_can_be_ended),
         T(calls_are_not_interrupted),
+        T(calls_end_at_their_deadline),
     };
     return contract_run(tests, COUNT(tests));
 }
