@@ -43,13 +43,27 @@ DEFINE_CALL5(riscv_hwprobe, pairs, count, cpu_bytes, cpus, flags)
 }
 
 #define FLUSH_LOCAL 1u
+#define FLUSH_VA    (POSIX_HANDOVER_VA + 0x08000000u)
 
-/* Of this hart. The others: whoever is switched to runs a fence.i in the kernel. */
+/* Has every hart do a fence.i before it runs this program's code again. The kernel does that for
+ * executable pages that come (before the next thread of a hart) and go (on harts that have us loaded
+ * now), so one comes and goes. */
+static int64_t harts_fence(void)
+{
+    int64_t st = exo_map(0, FLUSH_VA, 1, 0, 0, EXO_MAP_READ | EXO_MAP_EXEC);
+
+    if (st >= 0) {
+        (void)*(const volatile uint32_t *)FLUSH_VA; /* maps it in fact */
+        st = exo_unmap(0, FLUSH_VA, 1);
+    }
+    return errno_of(st);
+}
+
 DEFINE_CALL3(riscv_flush_icache, start, end, flags)
 {
     (void)start, (void)end;
     if (flags & ~(uint64_t)FLUSH_LOCAL)
         return -EINVAL;
     __asm__ volatile("fence.i" : : : "memory");
-    return 0;
+    return (flags & FLUSH_LOCAL) || exo_view()->cpus == 1 ? 0 : harts_fence();
 }

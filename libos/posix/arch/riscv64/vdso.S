@@ -16,6 +16,7 @@
 
 #define SYS_clock_gettime       113
 #define SYS_clock_getres        114
+#define SYS_getcpu              168
 #define SYS_riscv_flush_icache  259
 
 #define MONOTONIC_CLOCKS 0xd2 /* 1 monotonic, 4 raw, 6 coarse, 7 boottime */
@@ -176,12 +177,9 @@ vdso_clock_getres: /* (clock, struct timespec *) */
 vdso_clock_getres_end:
 
     .balign 16
-vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused) */
-    beqz a0, 1f
-    sw zero, (a0)
-1:  beqz a1, 2f
-    sw zero, (a1)
-2:  li a0, 0
+vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused): a program cannot see its hart */
+    li a7, SYS_getcpu
+    ecall
     ret
 vdso_getcpu_end:
 
