@@ -34,6 +34,10 @@ class Failed(Exception):
     """What was expected, and what came."""
 
 
+class Skipped(Exception):
+    """What is missing for the test, and how to get it."""
+
+
 class Result:
     def __init__(self, status, output, log):
         self.status, self.output, self.log = status, output, log

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The image `dev`: compilers, build tools, languages and databases, as Debian ships them. It is not
+part of every build; without it the tests are skipped."""
+
+from guest import BUILD, Skipped, check_output, run
+
+
+def _dev(script):
+    if not (BUILD / "image" / "dev.cpio").exists():
+        raise Skipped("there is no image dev: `image/build update dev`, then "
+                      f"`cmake --build {BUILD} --target image-dev`")
+    return run("sh", "-c", f"cd /tmp\n{script}",
+               options=("--image", "dev", "--mem", "6144", "--timeout", "500"), host_limit=560)
+
+
+HELLO = r"""
+cat >h.c <<E
+#include <stdio.h>
+int main(void) { printf("%d\n", 6 * 7); return 0; }
+E
+cat >h.cc <<E
+#include <iostream>
+#include <string>
+int main() { std::cout << std::string("forty") + "two" << std::endl; }
+E
+"""
+
+
+def dev_compilers_make_programs_that_run():
+    result = _dev(HELLO + """
+        cc -O2 h.c && ./a.out; clang h.c -o b && ./b; g++ h.cc -o c && ./c; clang++ h.cc -o d && ./d
+        cc -c h.c && ar rcs libh.a h.o && nm libh.a | grep -c main; strip a.out && ./a.out""")
+    check_output(result, "42\n42\nfortytwo\nfortytwo\n1\n42\n")
+
+
+PROJECT = r"""
+mkdir p && cd p
+for i in 1 2 3 4 5 6; do echo "int f$i(void) { return $i; }" >f$i.c; done
+cat >main.c <<E
+#include <stdio.h>
+int f1(void), f2(void), f3(void), f4(void), f5(void), f6(void);
+int main(void) { printf("%d\n", f1() + f2() + f3() + f4() + f5() + f6()); }
+E
+printf 'OBJ = main.o f1.o f2.o f3.o f4.o f5.o f6.o\nprog: $(OBJ)\n\tcc -o prog $(OBJ)\n' >Makefile
+cat >CMakeLists.txt <<E
+cmake_minimum_required(VERSION 3.10)
+project(p C)
+add_executable(prog main.c f1.c f2.c f3.c f4.c f5.c f6.c)
+E
+"""
+
+
+def dev_make_and_cmake_build_a_project():
+    result = _dev(PROJECT + """
+        make -s -j2 && ./prog; sleep 1; touch f3.c; make -j2 | grep -c ' -c '
+        cmake -B b . >log && cmake --build b -j2 >>log && ./b/prog || tail log""")
+    check_output(result, "21\n1\n21\n")
+
+
+PYTHON = r"""
+import asyncio, multiprocessing, os, pty, signal, socket, sqlite3, subprocess, threading
+def square(x): return x * x
+async def echo():
+    async def serve(r, w):
+        w.write((await r.readline()).upper()); await w.drain(); w.close()
+    server = await asyncio.start_unix_server(serve, "s")
+    r, w = await asyncio.open_unix_connection("s")
+    w.write(b"abc\n"); answer = await r.readline(); w.close(); server.close()
+    child = await asyncio.create_subprocess_exec("cat", stdin=-1, stdout=-1)
+    return answer, (await child.communicate(b"xyz"))[0]
+def threads():
+    seen = []; all = [threading.Thread(target=seen.append, args=(i,)) for i in range(9)]
+    [t.start() for t in all]; [t.join() for t in all]
+    return sorted(seen) == list(range(9))
+def database():
+    c = sqlite3.connect("d"); c.execute("pragma journal_mode=wal"); c.execute("create table t(a)")
+    c.executemany("insert into t values(?)", [(i,) for i in range(1000)]); c.commit()
+    return c.execute("select sum(a) from t").fetchone()[0]
+def descriptors():
+    a, b = socket.socketpair(); r, w = os.pipe(); socket.send_fds(a, [b"x"], [w])
+    os.write(socket.recv_fds(b, 1, 1)[1][0], b"passed"); return os.read(r, 9)
+def processes(how):
+    with multiprocessing.get_context(how).Pool(2) as p: return p.map(square, range(4))
+def terminal():
+    pid, fd = pty.fork()
+    if pid == 0: os.execvp("echo", ["echo", "hello"])
+    got = os.read(fd, 99); os.waitpid(pid, 0); return got
+if __name__ == "__main__":
+    print(threads(), asyncio.run(echo()), database(), descriptors(), terminal(), flush=True)
+    print(subprocess.run("echo a | tr a b", shell=True, capture_output=True).stdout, flush=True)
+    for how in "fork", "forkserver", "spawn": print(how, processes(how), flush=True)
+"""
+
+
+def dev_python_runs_its_standard_modules():
+    result = _dev(f"cat >p.py <<'END'\n{PYTHON}END\npython3 -W ignore p.py 2>&1")
+    check_output(result, "True (b'ABC\\n', b'xyz') 499500 b'passed' b'hello\\r\\n'\nb'b\\n'\n"
+                         "fork [0, 1, 4, 9]\nforkserver [0, 1, 4, 9]\nspawn [0, 1, 4, 9]\n")
+
+
+def dev_git_keeps_a_history():
+    result = _dev("""
+        export HOME=/tmp; git config --global user.email a@b; git config --global user.name n
+        mkdir g && cd g && git init -q . 2>/dev/null
+        for i in $(seq 50); do echo $i >>f; echo $i >f$i; git add -A; git commit -qm c$i; done
+        git gc -q && git fsck --full 2>/dev/null; git log --oneline | wc -l; git status --short | wc -l
+        git clone -q . ../h && cd ../h && git checkout -q HEAD~10 && wc -l <f""")
+    check_output(result, "50\n0\n40\n")
+
+
+def dev_sqlite_has_four_writers():
+    result = _dev("""
+        sqlite3 w "pragma journal_mode=wal; create table t(a);"
+        for w in 1 2 3 4; do (for i in $(seq 25); do
+            sqlite3 -cmd ".timeout 60000" w "insert into t values($i)" || echo failed; done) & done; wait
+        sqlite3 w "select count(*), sum(a) from t; pragma integrity_check" """)
+    check_output(result, "wal\n100|1300\nok\n")
+
+
+def dev_scripting_languages_work():
+    result = _dev(r"""
+        perl -e 'my $p = fork; exit 3 if !$p; waitpid $p, 0; print $? >> 8, "\n"; $| = 1;
+            $SIG{ALRM} = sub { print "alarm\n" }; alarm 1; select undef, undef, undef, 5'
+        echo 'puts [exec echo tcl]; after 10 {set x 1}; vwait x; puts $x' >t; tclsh t
+        lua -e 'local f = io.popen("echo lua") io.write(f:read("a"))'
+        gawk 'BEGIN { "echo gawk" |& getline x; print x }'; echo 'define(x, m4)x' | m4""")
+    check_output(result, "3\nalarm\ntcl\n1\nlua\ngawk\nm4\n")
+
+
+def dev_large_files_are_sorted_and_packed():
+    result = _dev("""
+        awk 'BEGIN { srand(1); for (i = 0; i < 1000000; i++) print int(rand() * 1e9) }' >n
+        sort -n --parallel=2 n >s; sort -nc s && wc -l <s; xz -1 -T2 -k n && xz -dc n.xz | cmp - n
+        tar cJf t.txz /usr/share/perl 2>/dev/null; mkdir u; tar xJf t.txz -C u
+        diff -r /usr/share/perl u/usr/share/perl && echo same""")
+    check_output(result, "1000000\nsame\n")
