@@ -183,6 +183,7 @@ exo_posix(
   libos/posix/signalfd.c
   libos/posix/timerfd.c
   libos/posix/socket.c
+  libos/posix/splice.c
   libos/posix/start.c
   libos/posix/stream.c
   libos/posix/system.c

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Local sockets beyond a stream of bytes: descriptors and credentials in messages, datagrams,
- * packets. The same checks pass on Linux. A program of the Linux ABI (static); prints TAP; argument:
+ * packets; bytes between pipes and files. The same checks pass on Linux. A program of the Linux ABI (static); prints TAP; argument:
  * a directory.
  */
 #include "tap.h"
@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -327,6 +328,44 @@ static void test_names(void)
     end();
 }
 
+static void test_splice(void)
+{
+    static char block[100000], back[100000];
+    int a[2], b[2], fd, out, status;
+    loff_t offset = 5;
+    char text[16];
+
+    begin("splice, tee and vmsplice move bytes through pipes");
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = (char)(i * 13 >> 4);
+    CHECK(pipe(a) == 0 && pipe(b) == 0);
+    CHECK((fd = open("spliced", O_CREAT | O_TRUNC | O_RDWR, 0600)) >= 0);
+    CHECK(write(fd, block, sizeof block) == sizeof block && lseek(fd, 0, SEEK_SET) == 0);
+    CHECK((out = open("spliced.out", O_CREAT | O_TRUNC | O_RDWR, 0600)) >= 0);
+    if (fork() == 0) {
+        ssize_t moved, all = 0;
+
+        close(a[0]);
+        while ((moved = splice(fd, NULL, a[1], NULL, sizeof block, 0)) > 0)
+            all += moved;
+        _exit(all == sizeof block ? 0 : 1);
+    }
+    close(a[1]);
+    while (splice(a[0], NULL, out, NULL, sizeof block, 0) > 0)
+        ;
+    CHECK(wait(&status) > 0 && status == 0 && lseek(fd, 0, SEEK_CUR) == sizeof block);
+    CHECK(pread(out, back, sizeof back, 0) == sizeof back && !memcmp(block, back, sizeof back));
+    CHECK(splice(fd, &offset, b[1], NULL, 4, 0) == 4 && offset == 9);
+    CHECK(read(b[0], text, 16) == 4 && memcmp(text, block + 5, 4) == 0);
+    CHECK(splice(b[0], NULL, out, NULL, 4, SPLICE_F_NONBLOCK) == -1 && errno == EAGAIN);
+    CHECK(splice(fd, NULL, out, NULL, 4, 0) == -1 && errno == EINVAL);
+    CHECK(splice(fd, NULL, b[1], &offset, 4, 0) == -1 && errno == ESPIPE);
+    CHECK(pipe(a) == 0 && vmsplice(b[1], &(struct iovec){(char[]){"vm"}, 2}, 1, 0) == 2);
+    CHECK(tee(b[0], a[1], 100, 0) == 2 && read(a[0], text, 16) == 2 && text[1] == 'm');
+    CHECK(read(b[0], text, 16) == 2 && text[0] == 'v');
+    end();
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && chdir(argv[1]) < 0)
@@ -337,5 +376,6 @@ int main(int argc, char **argv)
     test_records(SOCK_DGRAM, "datagrams keep their borders");
     test_records(SOCK_SEQPACKET, "packets keep their borders");
     test_names();
+    test_splice();
     return finish();
 }
