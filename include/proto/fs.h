@@ -42,8 +42,8 @@ struct fs_state {
 struct fs_stat {
     uint64_t dev, ino;
     uint32_t mode, nlink, uid, gid;
-    uint64_t rdev, size, blocks; /* blocks of 512 */
-    uint64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+    uint64_t rdev, size, blocks;                     /* blocks of 512 */
+    uint64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* since 1970, signed */
     uint32_t blksize, pad;
 };
 static_assert(sizeof(struct fs_stat) == 96, "ABI: fs_stat");
@@ -86,7 +86,7 @@ enum fs_op {
     FS_RENAME,   /* as LINK; w3: RENAME_NOREPLACE 1, EXCHANGE 2 */
     FS_CHMOD,    /* w0: base; w1: mode; w2: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH */
     FS_CHOWN,    /* w0: base; w1: uid | gid << 32 (0xffffffff: keep); w2: flags */
-    FS_UTIMES,   /* w0: base; w1: atime ns; w2: mtime ns (UINT64_MAX: now, UINT64_MAX-1: keep);
+    FS_UTIMES, /* w0: base; w1: atime ns; w2: mtime ns (signed; UINT64_MAX: now, UINT64_MAX-1: keep);
                     w3: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH */
     FS_TRUNCATE, /* w0: base; w1: size */
     FS_STATFS,   /* w0: base (an empty path: of the base itself); reply struct fs_statfs */

@@ -14,6 +14,21 @@
 
 /* ---- stat --------------------------------------------------------------------------------------- */
 
+/* A time of fs, signed: seconds, rounded down, and the rest. */
+static int64_t seconds_of(uint64_t ns)
+{
+    int64_t time = (int64_t)ns, second = NS_PER_S;
+
+    return time / second - (time % second < 0);
+}
+
+static int64_t rest_of(uint64_t ns)
+{
+    int64_t rest = (int64_t)ns % (int64_t)NS_PER_S;
+
+    return rest < 0 ? rest + (int64_t)NS_PER_S : rest;
+}
+
 int64_t stat_store(uint64_t user, const struct fs_stat *from)
 {
     struct linux_stat to = {
@@ -27,12 +42,12 @@ int64_t stat_store(uint64_t user, const struct fs_stat *from)
         .size = (int64_t)from->size,
         .blksize = from->blksize,
         .blocks = (int64_t)from->blocks,
-        .atime = (int64_t)(from->atime_ns / NS_PER_S),
-        .atime_ns = (int64_t)(from->atime_ns % NS_PER_S),
-        .mtime = (int64_t)(from->mtime_ns / NS_PER_S),
-        .mtime_ns = (int64_t)(from->mtime_ns % NS_PER_S),
-        .ctime = (int64_t)(from->ctime_ns / NS_PER_S),
-        .ctime_ns = (int64_t)(from->ctime_ns % NS_PER_S),
+        .atime = seconds_of(from->atime_ns),
+        .atime_ns = rest_of(from->atime_ns),
+        .mtime = seconds_of(from->mtime_ns),
+        .mtime_ns = rest_of(from->mtime_ns),
+        .ctime = seconds_of(from->ctime_ns),
+        .ctime_ns = rest_of(from->ctime_ns),
     };
 
     return user_write(user, &to, sizeof to);
@@ -116,7 +131,7 @@ static_assert(sizeof(struct linux_statx) == 256, "Linux ABI: struct statx");
 
 static struct linux_statx_time statx_time(uint64_t ns)
 {
-    return (struct linux_statx_time){(int64_t)(ns / NS_PER_S), (uint32_t)(ns % NS_PER_S), 0};
+    return (struct linux_statx_time){seconds_of(ns), (uint32_t)rest_of(ns), 0};
 }
 
 /* Numbers of devices as programs see them in st_dev: 12 bits of major, 20 of minor. */
@@ -271,10 +286,11 @@ DEFINE_CALL3(fchown, fd, uid, gid)
 
 /* ---- times --------------------------------------------------------------------------------------- */
 
-#define TIME_NOW   UINT64_MAX /* as FS_UTIMES has them */
-#define TIME_KEEP  (UINT64_MAX - 1)
-#define UTIME_NOW  0x3fffffff
-#define UTIME_OMIT 0x3ffffffe
+#define TIME_NOW    UINT64_MAX /* as FS_UTIMES has them */
+#define TIME_KEEP   (UINT64_MAX - 1)
+#define SECONDS_MAX (INT64_MAX / (int64_t)NS_PER_S - 1)
+#define UTIME_NOW   0x3fffffff
+#define UTIME_OMIT  0x3ffffffe
 
 /* A time of the program in fs's form, from seconds and a part that is `unit` nanoseconds each. */
 static int64_t time_word(int64_t seconds, int64_t part, uint64_t unit, uint64_t *out)
@@ -285,11 +301,11 @@ static int64_t time_word(int64_t seconds, int64_t part, uint64_t unit, uint64_t 
     }
     if (part < 0 || (uint64_t)part >= NS_PER_S / unit)
         return -EINVAL;
-    if (seconds < 0) /* before 1970: as far back as can be told */
-        seconds = part = 0;
-    if ((uint64_t)seconds > INT64_MAX / NS_PER_S)
-        seconds = INT64_MAX / NS_PER_S;
-    *out = (uint64_t)seconds * NS_PER_S + (uint64_t)part * unit;
+    if (seconds > SECONDS_MAX || seconds < -SECONDS_MAX) /* as far away as can be told */
+        seconds = seconds < 0 ? -SECONDS_MAX : SECONDS_MAX;
+    *out = (uint64_t)(seconds * (int64_t)NS_PER_S + part * (int64_t)unit);
+    if (*out >= TIME_KEEP) /* two nanoseconds before 1970 have another meaning */
+        *out = TIME_KEEP - 1;
     return 0;
 }
 

@@ -175,7 +175,8 @@ void inode_accessed(struct inode *inode)
 {
     uint64_t now;
 
-    if (inode->atime > inode->mtime && inode->atime > inode->ctime) {
+    if ((int64_t)inode->atime > (int64_t)inode->mtime &&
+        (int64_t)inode->atime > (int64_t)inode->ctime) {
         now = port_now();
         if (now - inode->atime < DAY_NS)
             return;

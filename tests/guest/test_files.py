@@ -45,3 +45,9 @@ def local_sockets_pass_descriptors_and_keep_records_as_on_linux():
 def mapped_files_end_where_they_end_on_linux():
     result = run(f"{PROGRAMS}/mappings", "/tmp", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
+
+
+def times_before_1970_are_kept():
+    result = sh("cd /tmp; touch -d '1901-12-13 20:45:51.25 UTC' f; stat -c %.2Y f; ls -l --full-time f |"
+                "cut -d' ' -f6,7; touch -d @-0.5 f; stat -c %.1Y f; touch -r f g; stat -c %.1X g")
+    check_output(result, "-2147483648.75\n1901-12-13 20:45:51.250000000\n-0.5\n-0.5\n")
