@@ -300,6 +300,16 @@ void port_release(uint32_t slot)
     exo_region_punch(kit->caps[GIVEN - 1], 1, SHARED_PAGES - 1);
 }
 
+void port_name_inherit(uint32_t parent, uint32_t child)
+{
+    uint64_t at = offsetof(struct proc_shared, comm);
+    char comm[sizeof((struct proc_shared *)0)->comm];
+
+    if (kits[parent].caps[GIVEN - 1] &&
+        exo_region_read(kits[parent].caps[GIVEN - 1], at, comm, sizeof comm) == sizeof comm)
+        exo_region_write(kits[child].caps[GIVEN - 1], at, comm, sizeof comm);
+}
+
 int64_t port_copy_env(uint32_t slot)
 {
     return errno_of(exo_cap_copy(lives[slot].env, 0, 0));

@@ -26,6 +26,8 @@ int64_t port_reserve(uint32_t slot);
 int64_t port_attach(uint32_t slot, const struct body *body);
 /** The process's proc_shared as proc sees it: cleared by port_attach. */
 struct proc_shared *port_shared(uint32_t slot);
+/** A child is called as its parent until it says something else. */
+void port_name_inherit(uint32_t parent, uint32_t child);
 /** Lets go of the environment: ends it (unless it is a context's), and remembers its CPU time. */
 void port_detach(uint32_t slot, int64_t status);
 /** Takes back all that was ever given to this life of the slot. */

@@ -83,6 +83,8 @@ static int64_t begin(struct request *r, bool context, int32_t exit_signal, bool 
         body_drop(&body);
         return slot;
     }
+    if (!boot)
+        port_name_inherit(r->caller, (uint32_t)slot);
     r->m->w[1] = (uint64_t)slot;
     return entries[slot].pid;
 }

@@ -141,8 +141,34 @@ static void test_pidfd(void)
     end();
 }
 
+/* A child that has not run yet is in /proc all the same. */
+static void test_name(void)
+{
+    char path[64], name[32];
+    int ready = 0;
+
+    begin("a child is called as its parent from the first instant on");
+    for (int i = 0; i < 50; i++) {
+        pid_t child = fork();
+        FILE *f;
+
+        if (child == 0)
+            _exit(0);
+        sprintf(path, "/proc/%d/comm", child);
+        f = fopen(path, "r");
+        CHECK(f != NULL);
+        ready += f && fgets(name, sizeof name, f) && strcmp(name, "events\n") == 0;
+        if (f)
+            fclose(f);
+        CHECK(waitpid(child, NULL, 0) == child);
+    }
+    CHECK(ready == 50);
+    end();
+}
+
 int main(void)
 {
+    test_name();
     test_timerfd();
     test_pidfd();
     return finish();
