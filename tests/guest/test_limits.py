@@ -10,14 +10,14 @@ from guest import (PROGRAMS, check, check_match, check_output, check_status, gue
 RESOURCES = "/proc/exo/resources"
 
 
-def _same_after(work, rounds):
+def _same_after(work, rounds, options=()):
     """Does `work` in rounds: one warms everything up, the test's own shell included, and what is
     free after the next must be free after the last. A shell of its own does the work each time:
     what that one grew by while it lived goes with it. How many processes live at once, and so how
     many slots the servers have filled, must be the same in each round: hence the counted machine."""
     result = sh(f"round() {{ i=0; while [ $i -lt {rounds} ]; do sh -c '{work}'; i=$((i + 1)); done\n"
                 f"echo $1; sleep 0.3; cat {RESOURCES}; }}\n"  # servers tidy up on other CPUs
-                "round warm-up; round before; round after\n", options=["--icount"])
+                "round warm-up; round before; round after\n", options=["--icount", *options])
     check_status(result, 0)
     before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
     check(before.strip() and before == after, f"before:\n{before}after:\n{after}")
@@ -29,6 +29,11 @@ def thousand_forks_leave_nothing_behind():
 
 def sixty_four_piped_processes_leave_nothing_behind():
     _same_after("echo x | " + " | ".join(["cat"] * 63) + " > /dev/null", 3)
+
+
+def descriptors_on_their_way_leave_nothing_behind():
+    _same_after(f"{PROGRAMS}/sockets /tmp >/dev/null; cd /tmp; rm -f inbox client packets s*", 1,
+                guest_programs())
 
 
 def full_tmpfs_says_so():
