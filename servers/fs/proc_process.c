@@ -302,17 +302,38 @@ static bool see_descriptors(uint32_t slot)
            see(slot, OFFSET(fds), sizeof(seen.fds));
 }
 
+/* Does nothing have this name any more? The name is what a process says: it may lead back here. */
+static bool is_deleted(const char *name, size_t length)
+{
+    static const struct caller root = {0, 0, 0};
+    static bool asking;
+    struct walk walk;
+    int64_t status;
+
+    if (asking || length == 0 || name[0] != '/')
+        return false;
+    asking = true;
+    status = path_walk(&walk, &root, tree_root, name, length, 0);
+    asking = false;
+    return status == -ENOENT || (status == 0 && !walk.inode);
+}
+
 int64_t target_fd(const struct synthetic *of, char *to, size_t bytes)
 {
+    char name[sizeof(seen.fds[0].name)];
+    int64_t length = -ENOENT;
     uint32_t i;
 
     if (!see_descriptors(of->slot))
         return -ENOENT;
-    for (i = 0; i < at_most(seen.fd_count, COUNT(seen.fds)); i++) {
+    for (i = 0; length < 0 && i < at_most(seen.fd_count, COUNT(seen.fds)); i++) {
         if (seen.fds[i].fd == of->item)
-            return copy_target(to, bytes, seen.fds[i].name, sizeof(seen.fds[i].name));
+            length = copy_target(name, sizeof(name), seen.fds[i].name, sizeof(name));
     }
-    return -ENOENT;
+    if (length < 0)
+        return length;
+    return (int64_t)format_text(to, bytes, "%.*s%s", (int)length, name,
+                                is_deleted(name, (size_t)length) ? " (deleted)" : "");
 }
 
 int32_t process_next_fd(uint32_t slot, int32_t fd)

@@ -51,3 +51,9 @@ def times_before_1970_are_kept():
     result = sh("cd /tmp; touch -d '1901-12-13 20:45:51.25 UTC' f; stat -c %.2Y f; ls -l --full-time f |"
                 "cut -d' ' -f6,7; touch -d @-0.5 f; stat -c %.1Y f; touch -r f g; stat -c %.1X g")
     check_output(result, "-2147483648.75\n1901-12-13 20:45:51.250000000\n-0.5\n-0.5\n")
+
+
+def proc_tells_which_open_files_are_deleted():
+    result = sh("cd /tmp; exec 3>f 4>g; rm f; readlink /proc/$$/fd/3 /proc/$$/fd/4; ln -s /proc/self/fd/3 h;"
+                "exec 5>h; readlink /proc/self/fd/4")
+    check_output(result, "/tmp/f (deleted)\n/tmp/g\n/tmp/g\n")
