@@ -95,8 +95,10 @@ enum fs_op {
     FS_UMOUNT,
     FS_SYNC,
     FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region (with GRANT).
-                          Makes the socket's inode; -EADDRINUSE if the name is taken */
-    FS_SOCKET_CONNECT, /* w0: base; reply 1 capability: the listener's region */
+                          Makes the socket's inode; -EADDRINUSE if the name is taken. w2: 1: an
+                          abstract name, whose path begins with 0; it ends when the word at the
+                          region's begin is not 0, or fs alone holds the region */
+    FS_SOCKET_CONNECT, /* w0: base; w2 as BIND; reply 1 capability: the listener's region */
     FS_WATCH_OPEN, /* a new inotify instance: -EMFILE (for this user), -ENFILE. Reply as FS_OPEN */
     FS_WATCH_ADD,  /* w0: base; w1: IN_* mask; w2: number of the instance; reply w0: the watch */
 

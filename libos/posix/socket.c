@@ -541,7 +541,8 @@ DEFINE_CALL5(setsockopt, fd, level, option, user, bytes)
 int64_t address_store(uint64_t user, uint64_t user_bytes, const char *path, uint32_t length)
 {
     uint8_t address[2 + SOCKET_PATH_BYTES + 1] = {AF_UNIX, 0};
-    uint32_t room, bytes = length ? 2 + length + 1 : 2;
+    bool abstract = length != 0 && path[0] == 0;
+    uint32_t room, bytes = length ? 2 + length + !abstract : 2;
 
     if (user_read32(&room, user_bytes) < 0)
         return -EFAULT;

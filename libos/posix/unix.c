@@ -63,7 +63,30 @@ static int64_t address_get(char path[SOCKET_PATH_BYTES + 1], uint64_t user, uint
     bytes -= 2;
     memcpy(path, address + 2, bytes);
     path[bytes] = 0;
-    return (int64_t)strnlen(path, bytes);
+    return bytes != 0 && path[0] == 0 ? bytes : (int64_t)strnlen(path, bytes);
+}
+
+/* Abstract names are bytes of any value behind a 0; nobody sees them in the file system. */
+static bool is_abstract(const char *path, int64_t length)
+{
+    return length > 0 && path[0] == 0;
+}
+
+/* Puts what names a socket into a message: its length, and the words that go with it. */
+static int64_t name_put(const char *name, int64_t length, struct exo_message *m)
+{
+    struct path path;
+
+    *m = (struct exo_message){0};
+    if (is_abstract(name, length)) {
+        memcpy(exo_utcb()->msg, name, (size_t)length);
+        m->w[2] = 1;
+        return length;
+    }
+    path_from_text(&path, name);
+    length = path_put(&path, 0, false);
+    m->w[0] = path.base;
+    return length;
 }
 
 /* ---- slots --------------------------------------------------------------------------------------- */
@@ -184,20 +207,16 @@ static int64_t meeting_make(struct file *f)
 }
 
 /* Gives fs the region, and the name. */
-static int64_t meeting_name(const struct socket *socket, const char *text)
+static int64_t meeting_name(const struct socket *socket, const char *name, int64_t length)
 {
-    struct exo_utcb *utcb = exo_utcb();
-    struct path path;
     struct exo_message m;
-    int64_t length;
 
-    path_from_text(&path, text);
-    length = path_put(&path, 0, false);
+    length = name_put(name, length, &m);
     if (length < 0)
         return length;
-    utcb->send[0] = (struct exo_send){socket->stream->region, EXO_SEND_COPY};
-    m = (struct exo_message){EXO_TAG(FS_SOCKET_BIND, length, 1),
-                             {path.base, 0777 & ~current()->umask, 0, 0}};
+    exo_utcb()->send[0] = (struct exo_send){socket->stream->region, EXO_SEND_COPY};
+    m.tag = EXO_TAG(FS_SOCKET_BIND, length, 1);
+    m.w[1] = 0777 & ~current()->umask;
     return server_call(current()->fs, &m);
 }
 
@@ -216,11 +235,11 @@ DEFINE_CALL3(bind, fd, user, bytes)
         return length;
     if (s->phase != SOCKET_NEW)
         return -EINVAL;
-    if (length == 0) /* neither automatic nor abstract names */
+    if (length == 0) /* no automatic names */
         return -EADDRNOTAVAIL;
     if (!s->stream && (result = meeting_make(f)) < 0)
         return result;
-    result = meeting_name(s, path);
+    result = meeting_name(s, path, length);
     if (result < 0)
         return result == -EEXIST ? -EADDRINUSE : result;
     s->phase = SOCKET_BOUND;
@@ -376,18 +395,15 @@ struct stream *inbox_map(exo_cap region)
     return 0;
 }
 
-static int64_t meeting_find(const char *text, uint32_t type, struct stream **out)
+static int64_t meeting_find(const char *name, int64_t length, uint32_t type, struct stream **out)
 {
-    struct path path;
     struct exo_message m;
     exo_cap region = 0;
-    int64_t result;
+    int64_t result = name_put(name, length, &m);
 
-    path_from_text(&path, text);
-    result = path_put(&path, 0, false);
     if (result < 0)
         return result;
-    m = (struct exo_message){EXO_TAG(FS_SOCKET_CONNECT, result, 0), {path.base, 0, 0, 0}};
+    m.tag = EXO_TAG(FS_SOCKET_CONNECT, result, 0);
     result = server_call_caps(current()->fs, &m, &region, 1);
     if (result < 0)
         return result;
@@ -405,7 +421,7 @@ int64_t inbox_find(uint64_t user, uint64_t bytes, struct stream **out)
 {
     char path[SOCKET_PATH_BYTES + 1];
     int64_t length = address_get(path, user, bytes);
-    int64_t result = length <= 0 ? length : meeting_find(path, SOCK_DGRAM, out);
+    int64_t result = length <= 0 ? length : meeting_find(path, length, SOCK_DGRAM, out);
 
     if (length == 0)
         return -ECONNREFUSED;
@@ -542,9 +558,9 @@ DEFINE_CALL3(connect, fd, user, bytes)
         return length;
     if (socket_of(f)->phase != SOCKET_NEW)
         return socket_of(f)->phase == SOCKET_CONNECTED ? -EISCONN : -EINVAL;
-    if (length == 0) /* an abstract name: nobody has one */
+    if (length == 0)
         return -ECONNREFUSED;
-    result = meeting_find(path, socket_of(f)->type, &stream);
+    result = meeting_find(path, length, socket_of(f)->type, &stream);
     if (result < 0)
         return result;
     file_get(f);

@@ -11,8 +11,11 @@
 #include "servers/fs/port.h"
 
 #include <lib/heap.h>
+#include <lib/string.h>
 
-#define FIFOS_MAX 256u /* open ones: each takes a mapping of fs */
+#define ABSTRACTS_MAX  1024u
+#define ABSTRACT_BYTES 108u
+#define FIFOS_MAX      256u /* open ones: each takes a mapping of fs */
 
 struct fifo {
     exo_cap region;
@@ -125,6 +128,75 @@ int64_t file_fifo(struct request *q)
 
 /* ---- AF_UNIX ---- */
 
+/* Abstract names: of sockets, in no directory, for everybody. */
+struct abstract {
+    struct abstract *next;
+    exo_cap region;
+    uint32_t bytes;
+    char name[ABSTRACT_BYTES];
+};
+
+static struct abstract *abstracts;
+static uint32_t abstract_count;
+
+static bool listener_gone(exo_cap region)
+{
+    uint32_t gone = 1;
+
+    return port_region_holders(region) == 1 ||
+           port_region_read(region, 0, &gone, sizeof(gone)) < 0 || gone != 0;
+}
+
+/* The place in the list of a name that is in use, after those that are not any more have gone. */
+static struct abstract *abstract_find(const char *name, uint32_t bytes)
+{
+    struct abstract **link = &abstracts, *at;
+
+    while ((at = *link)) {
+        if (listener_gone(at->region)) {
+            *link = at->next;
+            port_drop(at->region);
+            heap_free(at);
+            abstract_count--;
+        } else if (at->bytes == bytes && memcmp(at->name, name, bytes) == 0) {
+            return at;
+        } else {
+            link = &at->next;
+        }
+    }
+    return 0;
+}
+
+static int64_t abstract_bind(struct request *q)
+{
+    struct abstract *made;
+
+    if (q->bytes == 0 || q->bytes > ABSTRACT_BYTES)
+        return -EINVAL;
+    if (abstract_find(q->msg, q->bytes))
+        return -EADDRINUSE;
+    made = abstract_count < ABSTRACTS_MAX ? heap_alloc(sizeof(*made)) : 0;
+    if (!made)
+        return -ENOSPC;
+    *made = (struct abstract){.next = abstracts, .region = q->got, .bytes = q->bytes};
+    memcpy(made->name, q->msg, q->bytes);
+    q->got = 0;
+    abstracts = made;
+    abstract_count++;
+    return 0;
+}
+
+static int64_t abstract_connect(struct request *q)
+{
+    struct abstract *found = abstract_find(q->msg, q->bytes);
+
+    if (!found)
+        return -ECONNREFUSED;
+    q->give = found->region;
+    q->give_mode = EXO_SEND_COPY;
+    return 0;
+}
+
 int64_t fs_socket_bind(struct request *q)
 {
     struct inode *base, *made;
@@ -133,6 +205,8 @@ int64_t fs_socket_bind(struct request *q)
 
     if (!q->got || q->w[1] & ~07777ull)
         return -EINVAL;
+    if (q->w[2] == 1)
+        return abstract_bind(q);
     if ((status = request_base(q->w[0], &base)) < 0 ||
         (status = path_walk(&walk, &q->who, base, q->msg, q->bytes, WALK_PARENT)) < 0)
         return status;
@@ -150,7 +224,11 @@ int64_t fs_socket_bind(struct request *q)
 int64_t fs_socket_connect(struct request *q)
 {
     struct inode *inode;
-    int64_t status = path_find(&inode, q, q->w[0], q->msg, q->bytes, WALK_FOLLOW);
+    int64_t status;
+
+    if (q->w[2] == 1)
+        return abstract_connect(q);
+    status = path_find(&inode, q, q->w[0], q->msg, q->bytes, WALK_FOLLOW);
 
     if (status < 0)
         return status;

@@ -264,6 +264,25 @@ static void test_fifo(void)
     TEST_END();
 }
 
+static void test_abstract(void)
+{
+    exo_cap region = (exo_cap)port_region_make(4, false), user;
+
+    TEST_BEGIN("an abstract name is taken as long as somebody but fs holds the region");
+    user = (exo_cap)port_region_loan(region, 0);
+    q.got = region;
+    ASSERT_EQ(serve(ALICE, FS_SOCKET_BIND, 0, 0755, 1, 0, "\0n", 2), 0);
+    q.got = 600;
+    ASSERT_EQ(serve(BOB, FS_SOCKET_BIND, 0, 0755, 1, 0, "\0n", 2), -EADDRINUSE);
+    q.got = 0;
+    ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0n", 2), 0);
+    ASSERT_EQ(q.give, region);
+    ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0nn", 3), -ECONNREFUSED);
+    port_drop(user % 100000);
+    ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0n", 2), -ECONNREFUSED);
+    TEST_END();
+}
+
 /* What came along, as the harness hands it over. */
 static int64_t put(uint64_t key, uint64_t number, const char *text, exo_cap cap)
 {
@@ -313,6 +332,7 @@ int main(void)
 {
     fs_begin();
     test_parcels();
+    test_abstract();
     test_runs();
     test_small();
     test_lend();

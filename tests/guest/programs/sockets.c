@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -328,6 +329,34 @@ static void test_names(void)
     end();
 }
 
+static void test_abstract(void)
+{
+    struct sockaddr_un name = {AF_UNIX, "\0exo\0test"}, own;
+    socklen_t bytes = offsetof(struct sockaddr_un, sun_path) + 9, room = sizeof own;
+    char text[8];
+    int a, b = -1, c = -1;
+
+    begin("abstract names: taken while somebody listens, and never files");
+    CHECK((a = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0 && (b = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0);
+    CHECK(connect(a, (void *)&name, bytes) == -1 && errno == ECONNREFUSED);
+    CHECK(bind(a, (void *)&name, bytes) == 0 && listen(a, 1) == 0);
+    CHECK(getsockname(a, (void *)&own, &room) == 0 && room == bytes && !memcmp(&own, &name, bytes));
+    CHECK(bind(b, (void *)&name, bytes) == -1 && errno == EADDRINUSE);
+    CHECK(connect(b, (void *)&name, bytes - 1) == -1 && errno == ECONNREFUSED);
+    CHECK(connect(b, (void *)&name, bytes) == 0 && (c = accept(a, NULL, NULL)) >= 0);
+    CHECK(write(b, "hi", 2) == 2 && read(c, text, 8) == 2);
+    close(a);
+    CHECK(write(c, "yo", 2) == 2 && read(b, text, 8) == 2);
+    CHECK((a = socket(AF_UNIX, SOCK_DGRAM, 0)) >= 0 && bind(a, (void *)&name, bytes) == 0);
+    CHECK(sendto(a, "me", 2, 0, (void *)&name, bytes) == 2);
+    room = sizeof own;
+    CHECK(recvfrom(a, text, 8, 0, (void *)&own, &room) == 2 && room == bytes);
+    close(a);
+    close(b);
+    close(c);
+    end();
+}
+
 static void test_splice(void)
 {
     static char block[100000], back[100000];
@@ -376,6 +405,7 @@ int main(int argc, char **argv)
     test_records(SOCK_DGRAM, "datagrams keep their borders");
     test_records(SOCK_SEQPACKET, "packets keep their borders");
     test_names();
+    test_abstract();
     test_splice();
     return finish();
 }
