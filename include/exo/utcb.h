@@ -74,7 +74,7 @@ struct exo_utcb {
                                   to the handler and back (exo/context.h says which) */
     uint32_t cpu; /* the CPU that the thread runs on: written by the kernel when it moves */
     uint32_t reserved0;
-    uint64_t call_deadline;    /* an exo_time: when exo_call gives up; 0: never */
+    uint64_t call_deadline;           /* an exo_time: when exo_call gives up; 0: never */
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
     struct exo_reclaim reclaim;
     uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -
