@@ -14,9 +14,9 @@ def _same_after(work, rounds, options=()):
     """Does `work` in rounds: one warms everything up, the test's own shell included, and what is
     free after the next must be free after the last. A shell of its own does the work each time:
     what that one grew by while it lived goes with it. How many processes live at once, and so how
-    many slots the servers have filled, must be the same in each round: hence the counted machine."""
+    many slots the servers have filled, must be the same in each round: hence the counted machine with one CPU."""
     result = sh(f"round() {{ i=0; while [ $i -lt {rounds} ]; do sh -c '{work}'; i=$((i + 1)); done\n"
-                f"echo $1; sleep 0.3; cat {RESOURCES}; }}\n"  # servers tidy up on other CPUs
+                f"echo $1; cat {RESOURCES}; }}\n"
                 "round warm-up; round before; round after\n", options=["--icount", *options])
     check_status(result, 0)
     before, after = re.search(r"before\n(.*)after\n(.*)", result.text, re.S).groups()
