@@ -127,6 +127,12 @@ void interrupt_start_cpu(void)
     isb();
 }
 
+void interrupt_stop_cpu(void)
+{
+    SYSREG_WRITE(ICC_IGRPEN1, 0);
+    isb();
+}
+
 void interrupt_start(void)
 {
     distributor_start();

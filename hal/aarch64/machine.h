@@ -78,6 +78,7 @@ void log_start(const char *command_line); /* log.c: by semihosting, or the UART 
 void paging_start(struct hal_boot *boot); /* paging.c: final tables; takes RAM for them */
 void interrupt_start(void);               /* interrupt.c: GIC */
 void interrupt_start_cpu(void);           /* the same, what each CPU has for itself */
+void interrupt_stop_cpu(void);            /* none reaches this CPU any more */
 void clock_start(void);                   /* clock.c */
 
 /* What another CPU does of it (smp.c). */

@@ -96,6 +96,7 @@ void hal_cpus_start(void)
 _Noreturn void smp_stop_here(void)
 {
     atomic_fetch_add_explicit(&stopped, 1, memory_order_relaxed);
+    interrupt_stop_cpu(); /* a pending one, masked or not, would keep WFI from sleeping */
     for (;;)
         __asm__ volatile("msr daifset, #0xf\n\twfi");
 }
