@@ -39,7 +39,8 @@ test-list: tested          ## the names of all tests
 	@ctest --test-dir $(SUITE) -N
 
 test-long: tested          ## the long campaigns as well
-	@ctest --test-dir $(SUITE) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)')
+	@ctest --test-dir $(SUITE) --output-on-failure --no-tests=error -j $(JOBS) $(if $(T),-R '$(T)'); \
+	    status=$$?; grep -h '^scaling on' $(SUITE)/Testing/Temporary/LastTest.log; exit $$status
 
 # One ctest for the builds of all machines: a folder whose test file names theirs.
 SUITE := $(if $(filter 1,$(words $(TESTED))),$(BUILD),build/all)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
 # kernel.elf: one line a source. The architecture's are in cmake/machine/ARCH.cmake.
+#
+# The same sources make two more, for tests (exo-run --kernel NAME): kernel-counted.elf counts the time
+# under the kernel lock, kernel-checked.elf looks for wrong lock orders and for writes to freed memory.
 
 set(EXO_LIB_SOURCES
   lib/chacha.c
@@ -44,23 +47,31 @@ exo_archive(lib_kernel kernel_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_native native_flags ${EXO_LIB_SOURCES})
 exo_archive(lib_posix posix_flags ${EXO_LIB_SOURCES})
 
-add_executable(kernel ${EXO_KERNEL_SOURCES} ${EXO_HAL_SOURCES})
-set_target_properties(kernel PROPERTIES OUTPUT_NAME kernel.elf
-  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-target_link_libraries(kernel PRIVATE kernel_flags lib_kernel)
-exo_link(kernel ${EXO_HAL}/kernel.ld)
 include(cmake/libfdt.cmake)
-if(EXO_MACHINE_DEVICE_TREE)
-  target_link_libraries(kernel PRIVATE libfdt)
-endif()
 
-# Where boot loaders want a Linux `Image`: the file begins with its header, and is loaded as it is.
-if(EXO_MACHINE_RAW_IMAGE)
-  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/kernel.img
-    COMMAND ${EXO_OBJCOPY} -O binary $<TARGET_FILE:kernel> ${CMAKE_BINARY_DIR}/kernel.img
-    DEPENDS kernel VERBATIM)
-  add_custom_target(kernel-image ALL DEPENDS ${CMAKE_BINARY_DIR}/kernel.img)
-endif()
+# exo_kernel(NAME DEFINITION...): NAME.elf and, where boot loaders want a Linux `Image`, NAME.img: the
+# file begins with its header, and is loaded as it is.
+function(exo_kernel name)
+  add_executable(${name} ${EXO_KERNEL_SOURCES} ${EXO_HAL_SOURCES})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME ${name}.elf
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_compile_definitions(${name} PRIVATE ${ARGN})
+  target_link_libraries(${name} PRIVATE kernel_flags lib_kernel)
+  exo_link(${name} ${EXO_HAL}/kernel.ld)
+  if(EXO_MACHINE_DEVICE_TREE)
+    target_link_libraries(${name} PRIVATE libfdt)
+  endif()
+  if(EXO_MACHINE_RAW_IMAGE)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/${name}.img
+      COMMAND ${EXO_OBJCOPY} -O binary $<TARGET_FILE:${name}> ${CMAKE_BINARY_DIR}/${name}.img
+      DEPENDS ${name} VERBATIM)
+    add_custom_target(${name}-image ALL DEPENDS ${CMAKE_BINARY_DIR}/${name}.img)
+  endif()
+endfunction()
+
+exo_kernel(kernel)
+exo_kernel(kernel-counted EXO_LOCK_TIME)
+exo_kernel(kernel-checked EXO_DEBUG)
 
 # `gdb kernel.elf` works in the top folder as well; gdb-multiarch in build/ARCH for the others.
 if(EXO_ARCH STREQUAL "x86_64")

@@ -3,6 +3,7 @@
 # Every test, each a ctest test of its own name:
 #   unit/NAME    tests/c17/unit/test_NAME.c on the host, under the sanitizers (label unit)
 #   guest/NAME   a function of tests/guest/test_*.py, as listed in tests/guest/list (label guest)
+#   smp2/NAME    the same with 2 processors, smp4/NAME with 4 (label guest; most are long)
 #   guest/calls-NAME  tests/guest/calls/NAME.c, in place of init (label guest)
 #   model/NAME   proofs/memory/protocols/NAME.py: a protocol under weak memory ordering (label model)
 #   check/NAME   a rule about the source tree (label check)
@@ -49,6 +50,18 @@ if(EXO_ARCH STREQUAL "x86_64")
   endforeach()
 endif()
 
+# exo_guest_test(TEST CPUS LABELS): the line's test `name`, on a machine of so many processors.
+function(exo_guest_test test cpus labels)
+  set(test ${EXO_TEST_PREFIX}${test})
+  add_test(NAME ${test}
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --build ${CMAKE_BINARY_DIR} ${name})
+  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${seconds}
+    SKIP_RETURN_CODE 77 ENVIRONMENT EXO_SMP=${cpus})
+  if("alone" IN_LIST words)
+    set_tests_properties(${test} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
+
 # Guest tests: lines of NAME SECONDS [word]..., with "#" before what is not run.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tests/guest/list)
 file(STRINGS tests/guest/list lines REGEX "^[a-z]")
@@ -59,12 +72,15 @@ foreach(line IN LISTS lines)
   if("long" IN_LIST words)
     list(APPEND labels long)
   endif()
-  add_test(NAME ${EXO_TEST_PREFIX}guest/${name}
-    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/tests/guest/run --build ${CMAKE_BINARY_DIR} ${name})
-  set_tests_properties(${EXO_TEST_PREFIX}guest/${name} PROPERTIES LABELS "${labels}"
-    TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
-  if("alone" IN_LIST words)
-    set_tests_properties(${EXO_TEST_PREFIX}guest/${name} PROPERTIES RUN_SERIAL TRUE)
+  exo_guest_test(guest/${name} 1 "${labels}")
+  # With more processors, but where the test chooses their number itself, or counts instructions.
+  if(NOT "cpus" IN_LIST words)
+    exo_guest_test(smp2/${name} 2 "guest;long")
+    if("smp" IN_LIST words)
+      exo_guest_test(smp4/${name} 4 guest)
+    else()
+      exo_guest_test(smp4/${name} 4 "guest;long")
+    endif()
   endif()
 endforeach()
 
