@@ -6,9 +6,13 @@
  *
  * The work is what a small server does all day: it computes over its own memory, asks for what its
  * LibOS knows by itself (reflected calls, 30 a round), and every other round needs the kernel: a page
- * comes and goes, a processor is given up, a file is read. The two processes share nothing but the program.
- * One line a run: both times, and what part of them some processor was under the kernel lock, if
- * the kernel counts that (exo-run --kernel counted; otherwise, and on Linux, "none").
+ * comes and goes, a processor is given up, a file is read. How often is a choice, and the lock's
+ * share follows it: with these calls in every round it was 3.1 to 5.7 % on x86_64.
+ * The two processes share nothing but the program.
+ *
+ * One line a run: both times, and what part of the second some processor was under the kernel lock,
+ * if the kernel counts that (exo-run --kernel counted; otherwise, and on Linux, "none"). It is counted
+ * by the clock, so a host that takes the processor away from a holder adds to it.
  */
 #include <fcntl.h>
 #include <sched.h>
