@@ -30,4 +30,5 @@ set(EXO_HAL_SOURCES
   hal/aarch64/start.c
   hal/aarch64/trap.c
   hal/aarch64/user_copy.S
+  hal/tables/tables.c
 )

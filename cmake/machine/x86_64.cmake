@@ -34,4 +34,5 @@ set(EXO_HAL_SOURCES
   hal/x86_64/trampoline.S
   hal/x86_64/trap.c
   hal/x86_64/user_copy.S
+  hal/tables/tables.c
 )

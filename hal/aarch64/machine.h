@@ -118,6 +118,28 @@ extern char secondary_start[]; /* boot.S: where other CPUs begin, at its physica
 void kernel_root_replace(uint64_t root_pa, uint64_t empty_root_pa);
 extern uint64_t kernel_root; /* the final tables' top, physical */
 
+/* ---- user page tables (hal/tables; DDI 0487, D8.2) ------------------------------------------- */
+
+#define TABLE_TOP  39u  /* four levels */
+#define TABLE_USER 256u /* the other half of the top table has no use: EXO_USER_TOP */
+
+/* The leaf alone decides what is allowed. */
+static inline hal_pte_t table_entry(pfn_t frame)
+{
+    return (uint64_t)frame << 12 | PTE_PAGE;
+}
+
+static inline hal_pte_t *table_of(hal_pte_t entry)
+{
+    return (hal_pte_t *)(DIRECT_BASE + (entry & PTE_FRAME));
+}
+
+/* Nothing: the kernel's own tables are those of TTBR1. */
+static inline void table_begin(hal_pte_t *root)
+{
+    (void)root;
+}
+
 /* ---- traps ------------------------------------------------------------------------------------- */
 
 extern char vectors[]; /* entry.S */

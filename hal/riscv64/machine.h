@@ -144,6 +144,31 @@ extern char secondary_start[]; /* boot.S */
 #define PLIC_VA (DEVICE_BASE + 0x200000)
 extern uint64_t kernel_root; /* physical address of the root table without any user space */
 
+/* ---- user page tables (hal/tables; privileged architecture 4.5, Sv48) ------------------------ */
+
+#define TABLE_TOP  39u  /* four levels */
+#define TABLE_USER 256u /* the other half of the top table is the kernel's */
+
+/* Without rights it points to a table. */
+static inline hal_pte_t table_entry(pfn_t frame)
+{
+    return (uint64_t)frame << PTE_PPN_SHIFT | PTE_V;
+}
+
+static inline hal_pte_t *table_of(hal_pte_t entry)
+{
+    return (hal_pte_t *)(DIRECT_BASE + ((entry & PTE_PPN) << 2));
+}
+
+/* The kernel's half never changes after paging_start, and that uses two entries. */
+static inline void table_begin(hal_pte_t *root)
+{
+    const hal_pte_t *kernel = (const hal_pte_t *)(DIRECT_BASE + kernel_root);
+
+    root[256] = kernel[256];
+    root[511] = kernel[511];
+}
+
 /* ---- other CPUs (smp.c) ------------------------------------------------------------------------ */
 
 _Noreturn void smp_arrive(void);

@@ -152,6 +152,31 @@ extern char kernel_stacks[], fatal_stacks[];
 #define IOAPIC_VA (DEVICE_BASE + 4096)
 extern uint64_t kernel_root; /* the PML4 without any user space */
 
+/* ---- user page tables (hal/tables; SDM volume 3, 4.5) ---------------------------------------- */
+
+#define TABLE_TOP  39u  /* four levels */
+#define TABLE_USER 256u /* the other half of the top table is the kernel's */
+
+/* The leaf alone decides what is allowed. */
+static inline hal_pte_t table_entry(pfn_t frame)
+{
+    return (uint64_t)frame << 12 | PTE_P | PTE_W | PTE_U;
+}
+
+static inline hal_pte_t *table_of(hal_pte_t entry)
+{
+    return (hal_pte_t *)(DIRECT_BASE + (entry & PTE_FRAME));
+}
+
+/* The kernel's half never changes after paging_start, and that uses two entries. */
+static inline void table_begin(hal_pte_t *root)
+{
+    const hal_pte_t *kernel = (const hal_pte_t *)(DIRECT_BASE + kernel_root);
+
+    root[256] = kernel[256];
+    root[511] = kernel[511];
+}
+
 /* ---- traps ------------------------------------------------------------------------------------- */
 
 enum vector {
