@@ -85,7 +85,8 @@ exo_server(proc
   servers/proc/table.c
   servers/proc/wait.c
 )
-exo_server(fs
+# All but main.c and port.c is also built for the host, with its unit tests.
+set(EXO_FS_SOURCES
   servers/fs/arch/${EXO_ARCH}/cpuinfo.c
   servers/fs/archive.c
   servers/fs/attr.c
@@ -96,12 +97,10 @@ exo_server(fs
   servers/fs/file.c
   servers/fs/inode.c
   servers/fs/lock.c
-  servers/fs/main.c
   servers/fs/names.c
   servers/fs/notify.c
   servers/fs/parcel.c
   servers/fs/path.c
-  servers/fs/port.c
   servers/fs/proc.c
   servers/fs/proc_process.c
   servers/fs/proc_system.c
@@ -111,6 +110,7 @@ exo_server(fs
   servers/fs/tree.c
   servers/fs/volume.c
 )
+exo_server(fs servers/fs/main.c servers/fs/port.c ${EXO_FS_SOURCES})
 exo_server(tty
   servers/tty/discipline.c
   servers/tty/editing.c

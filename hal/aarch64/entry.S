@@ -28,23 +28,31 @@
         .arch   armv8.1-a
         .text
 
+/* \op is stp or ldp: registers that every way in and out moves, to or from the context at sp. */
+        .macro X4_TO_X15 op
+        \op     x4, x5, [sp, #CTX_X(4)]
+        \op     x6, x7, [sp, #CTX_X(6)]
+        \op     x8, x9, [sp, #CTX_X(8)]
+        \op     x10, x11, [sp, #CTX_X(10)]
+        \op     x12, x13, [sp, #CTX_X(12)]
+        \op     x14, x15, [sp, #CTX_X(14)]
+        .endm
+        .macro X18_TO_X29 op
+        \op     x18, x19, [sp, #CTX_X(18)]
+        \op     x20, x21, [sp, #CTX_X(20)]
+        \op     x22, x23, [sp, #CTX_X(22)]
+        \op     x24, x25, [sp, #CTX_X(24)]
+        \op     x26, x27, [sp, #CTX_X(26)]
+        \op     x28, x29, [sp, #CTX_X(28)]
+        .endm
+
 /* x16 and x17 are saved already. Leaves x29 = 0, sp = the kernel's stack, x20 = the context, x21 =
  * struct hal_cpu. */
         .macro SAVE
         stp     x0, x1, [sp, #CTX_X(0)]
         stp     x2, x3, [sp, #CTX_X(2)]
-        stp     x4, x5, [sp, #CTX_X(4)]
-        stp     x6, x7, [sp, #CTX_X(6)]
-        stp     x8, x9, [sp, #CTX_X(8)]
-        stp     x10, x11, [sp, #CTX_X(10)]
-        stp     x12, x13, [sp, #CTX_X(12)]
-        stp     x14, x15, [sp, #CTX_X(14)]
-        stp     x18, x19, [sp, #CTX_X(18)]
-        stp     x20, x21, [sp, #CTX_X(20)]
-        stp     x22, x23, [sp, #CTX_X(22)]
-        stp     x24, x25, [sp, #CTX_X(24)]
-        stp     x26, x27, [sp, #CTX_X(26)]
-        stp     x28, x29, [sp, #CTX_X(28)]
+        X4_TO_X15 stp
+        X18_TO_X29 stp
         mrs     x17, sp_el0
         stp     x30, x17, [sp, #CTX_X30]
         mrs     x18, elr_el1
@@ -190,19 +198,9 @@ leave:  ldr     x0, [x21, #CPU_CONTEXT]
         msr     sp_el0, x16
         ldp     x0, x1, [sp, #CTX_X(0)]
         ldp     x2, x3, [sp, #CTX_X(2)]
-        ldp     x4, x5, [sp, #CTX_X(4)]
-        ldp     x6, x7, [sp, #CTX_X(6)]
-        ldp     x8, x9, [sp, #CTX_X(8)]
-        ldp     x10, x11, [sp, #CTX_X(10)]
-        ldp     x12, x13, [sp, #CTX_X(12)]
-        ldp     x14, x15, [sp, #CTX_X(14)]
+        X4_TO_X15 ldp
         ldp     x16, x17, [sp, #CTX_X(16)]
-        ldp     x18, x19, [sp, #CTX_X(18)]
-        ldp     x20, x21, [sp, #CTX_X(20)]
-        ldp     x22, x23, [sp, #CTX_X(22)]
-        ldp     x24, x25, [sp, #CTX_X(24)]
-        ldp     x26, x27, [sp, #CTX_X(26)]
-        ldp     x28, x29, [sp, #CTX_X(28)]
+        X18_TO_X29 ldp
         eret
 
 /* _Noreturn void hal_enter_user(void): nothing of the C that called is needed any more. */
@@ -232,19 +230,9 @@ native_call:
  * the frame already. */
         .macro SAVE_KERNEL
         stp     x2, x3, [sp, #CTX_X(2)]
-        stp     x4, x5, [sp, #CTX_X(4)]
-        stp     x6, x7, [sp, #CTX_X(6)]
-        stp     x8, x9, [sp, #CTX_X(8)]
-        stp     x10, x11, [sp, #CTX_X(10)]
-        stp     x12, x13, [sp, #CTX_X(12)]
-        stp     x14, x15, [sp, #CTX_X(14)]
+        X4_TO_X15 stp
         stp     x16, x17, [sp, #CTX_X(16)]
-        stp     x18, x19, [sp, #CTX_X(18)]
-        stp     x20, x21, [sp, #CTX_X(20)]
-        stp     x22, x23, [sp, #CTX_X(22)]
-        stp     x24, x25, [sp, #CTX_X(24)]
-        stp     x26, x27, [sp, #CTX_X(26)]
-        stp     x28, x29, [sp, #CTX_X(28)]
+        X18_TO_X29 stp
         add     x2, sp, #CTX_BYTES
         stp     x30, x2, [sp, #CTX_X30]
         mrs     x2, elr_el1
@@ -259,12 +247,7 @@ native_call:
         msr     spsr_el1, x17
         ldp     x0, x1, [sp, #CTX_X(0)]
         ldp     x2, x3, [sp, #CTX_X(2)]
-        ldp     x4, x5, [sp, #CTX_X(4)]
-        ldp     x6, x7, [sp, #CTX_X(6)]
-        ldp     x8, x9, [sp, #CTX_X(8)]
-        ldp     x10, x11, [sp, #CTX_X(10)]
-        ldp     x12, x13, [sp, #CTX_X(12)]
-        ldp     x14, x15, [sp, #CTX_X(14)]
+        X4_TO_X15 ldp
         ldp     x16, x17, [sp, #CTX_X(16)]
         ldp     x18, x19, [sp, #CTX_X(18)]
         ldr     x30, [sp, #CTX_X30]
@@ -327,19 +310,9 @@ fatal:  ldr     x0, [x0, #CPU_FATAL_STACK]
         ldr     x1, [x1, #CPU_SCRATCH]
         stp     x0, x1, [sp, #CTX_X(0)]
         mov     w0, w3
-        stp     x4, x5, [sp, #CTX_X(4)]
-        stp     x6, x7, [sp, #CTX_X(6)]
-        stp     x8, x9, [sp, #CTX_X(8)]
-        stp     x10, x11, [sp, #CTX_X(10)]
-        stp     x12, x13, [sp, #CTX_X(12)]
-        stp     x14, x15, [sp, #CTX_X(14)]
+        X4_TO_X15 stp
         stp     x16, x17, [sp, #CTX_X(16)]
-        stp     x18, x19, [sp, #CTX_X(18)]
-        stp     x20, x21, [sp, #CTX_X(20)]
-        stp     x22, x23, [sp, #CTX_X(22)]
-        stp     x24, x25, [sp, #CTX_X(24)]
-        stp     x26, x27, [sp, #CTX_X(26)]
-        stp     x28, x29, [sp, #CTX_X(28)]
+        X18_TO_X29 stp
         str     x30, [sp, #CTX_X30]
         mrs     x1, elr_el1
         mrs     x2, spsr_el1

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* servers/fs: paths, names and permissions, by the calls that clients make. */
-// links: servers/fs/archive.c servers/fs/attr.c servers/fs/caller.c servers/fs/data.c
-// links: servers/fs/fifo.c servers/fs/file.c servers/fs/inode.c servers/fs/lock.c
-// links: servers/fs/names.c servers/fs/parcel.c servers/fs/path.c servers/fs/proc.c
-// links: servers/fs/proc_process.c
-// links: servers/fs/arch/x86_64/cpuinfo.c
-// links: servers/fs/proc_system.c servers/fs/readdir.c servers/fs/request.c servers/fs/runs.c
-// links: servers/fs/tree.c servers/fs/volume.c servers/fs/events.c servers/fs/notify.c
-// links: lib/chacha.c lib/cpio.c lib/format.c
+// links: FS
 #include "fs_fake.h"
 
 #define MKDIR(slot, path)  path_call(slot, FS_MKDIR, path, 0755, 0)

@@ -31,33 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static int count, failed;
-static const char *name;
-static int bad;
-#define CHECK(x)                                                       \
-    do {                                                               \
-        errno = 0;                                                     \
-        if (!(x)) {                                                    \
-            printf("# line %d: %s (errno %d)\n", __LINE__, #x, errno); \
-            bad = 1;                                                   \
-        }                                                              \
-    } while (0)
-static void begin(const char *n)
-{
-    name = n;
-    bad = 0;
-    count++;
-}
-static void end(void)
-{
-    printf("%s %d - %s\n", bad ? "not ok" : "ok", count, name);
-    fflush(stdout);
-    failed += bad;
-}
-static int fails(long result, int code)
-{
-    return result == -1 && errno == code;
-}
+#include "check.h"
+
 static char big[1 << 20], back[1 << 20];
 
 static void test_offsets(void)
@@ -768,6 +743,5 @@ int main(int argc, char **argv)
     test_signalfd();
     test_locks();
     test_descriptors();
-    printf("1..%d\n", count);
-    return failed > 0;
+    return finish();
 }

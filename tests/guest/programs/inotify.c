@@ -21,33 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int count, failed;
-static const char *name;
-static int bad;
-#define CHECK(x)                                                       \
-    do {                                                               \
-        errno = 0;                                                     \
-        if (!(x)) {                                                    \
-            printf("# line %d: %s (errno %d)\n", __LINE__, #x, errno); \
-            bad = 1;                                                   \
-        }                                                              \
-    } while (0)
-static void begin(const char *n)
-{
-    name = n;
-    bad = 0;
-    count++;
-}
-static void end(void)
-{
-    printf("%s %d - %s\n", bad ? "not ok" : "ok", count, name);
-    fflush(stdout);
-    failed += bad;
-}
-static int fails(long result, int code)
-{
-    return result == -1 && errno == code;
-}
+#include "check.h"
 
 /* ---- the next event ---- */
 
@@ -688,6 +662,5 @@ int main(int argc, char **argv)
     test_exec();
     test_overflow();
     test_limits();
-    printf("1..%d\n", count);
-    return failed != 0;
+    return finish();
 }

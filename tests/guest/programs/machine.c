@@ -21,31 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "registers.h"
-
-static int count, failed;
-static const char *name;
-static int bad;
-#define CHECK(x)                                                       \
-    do {                                                               \
-        errno = 0;                                                     \
-        if (!(x)) {                                                    \
-            printf("# line %d: %s (errno %d)\n", __LINE__, #x, errno); \
-            bad = 1;                                                   \
-        }                                                              \
-    } while (0)
-static void begin(const char *n)
-{
-    name = n;
-    bad = 0;
-    count++;
-}
-static void end(void)
-{
-    printf("%s %d - %s\n", bad ? "not ok" : "ok", count, name);
-    fflush(stdout);
-    failed += bad;
-}
 
 #define PATTERN 0x0101010101010101ull
 #define FLAGS   31u /* the place of the flags, where a machine has them there */
@@ -416,6 +393,5 @@ int main(int argc, char **argv)
     test_frames();
     test_vdso();
     test_threads();
-    printf("1..%d\n", count);
-    return failed > 0;
+    return finish();
 }

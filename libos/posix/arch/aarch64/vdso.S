@@ -1,98 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The vDSO: a small shared object that every program finds through AT_SYSINFO_EHDR, for reading
- * clocks without a call, and for the end of signal handlers. It is a page of the LibOS's text, laid
- * out by hand as an ELF file, because it needs no more than a header, a symbol table with Linux's
- * version, and a few functions.
- *
- * Time: struct exo_view (include/exo/view.h) at its fixed address, and the processor's counter.
- * ns = ((ticks - tick_base) * tick_mult) >> tick_shift; real time adds epoch_ns.
- */
-#define VIEW        0x7fffffff0000
-#define VIEW_BASE   8
-#define VIEW_MULT   16
-#define VIEW_SHIFT  24
-#define VIEW_EPOCH  32
+/* The functions of the vDSO; vdso.inc says what that is. Signal handlers return through it too. */
+#include "vdso.inc"
 
 #define SYS_clock_gettime       113
 #define SYS_clock_getres        114
 
-#define MONOTONIC_CLOCKS 0xd2 /* 1 monotonic, 4 raw, 6 coarse, 7 boottime */
-#define REAL_CLOCKS      0x21 /* 0 real time, 5 coarse */
-
-    .section .vdso, "ax"
-    .balign 4096
-    .globl vdso_image
-vdso_image:
-    .byte 0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0
-    .short 3, 183 /* ET_DYN, aarch64 */
-    .long 1
-    .quad 0, program_headers - vdso_image, 0
-    .long 0
-    .short 64, 56, 2, 64, 0, 0
-
-program_headers:
-    .long 1, 5 /* PT_LOAD, R+X */
-    .quad 0, 0, 0, vdso_end - vdso_image, vdso_end - vdso_image, 4096
-    .long 2, 4 /* PT_DYNAMIC, R */
-    .quad dynamic - vdso_image, dynamic - vdso_image, dynamic - vdso_image
-    .quad dynamic_end - dynamic, dynamic_end - dynamic, 8
-
-dynamic:
-    .quad 14, name_soname - strings              /* DT_SONAME */
-    .quad 4, hash - vdso_image                   /* DT_HASH */
-    .quad 5, strings - vdso_image                /* DT_STRTAB */
-    .quad 6, symbols - vdso_image                /* DT_SYMTAB */
-    .quad 10, strings_end - strings              /* DT_STRSZ */
-    .quad 11, 24                                 /* DT_SYMENT */
-    .quad 0x6ffffff0, versions - vdso_image      /* DT_VERSYM */
-    .quad 0x6ffffffc, definitions - vdso_image   /* DT_VERDEF */
-    .quad 0x6ffffffd, 2                          /* DT_VERDEFNUM */
-    .quad 0, 0
-dynamic_end:
-
-hash: /* one bucket, one chain through all symbols */
-    .long 1, 5
-    .long 1
-    .long 0, 2, 3, 4, 0
-
-    .macro symbol name
-    .long name_\name - strings
-    .byte 0x12, 0 /* global function */
-    .short 1
-    .quad vdso_\name - vdso_image
-    .quad vdso_\name\()_end - vdso_\name
-    .endm
-    .balign 8
-symbols:
-    .quad 0, 0, 0
-    symbol clock_gettime
-    symbol gettimeofday
-    symbol clock_getres
-    symbol rt_sigreturn
-
-strings:
-    .byte 0
-name_soname:        .asciz "linux-vdso.so.1"
-name_version:       .asciz "LINUX_2.6.39"
-name_clock_gettime: .asciz "__kernel_clock_gettime"
-name_gettimeofday:  .asciz "__kernel_gettimeofday"
-name_clock_getres:  .asciz "__kernel_clock_getres"
-name_rt_sigreturn:  .asciz "__kernel_rt_sigreturn"
-strings_end:
-
-    .balign 4
-versions:
-    .short 0, 2, 2, 2, 2
-
-    .balign 4
-definitions: /* struct verdef, each followed by its name */
-    .short 1, 1, 1, 1
-    .long 0x0deebfa1, 20, 28
-    .long name_soname - strings, 0
-    .short 1, 0, 2, 1
-    .long 0x075fcb89, 20, 0
-    .long name_version - strings, 0
+    vdso_file 183, 0, __kernel_, LINUX_2.6.39, 0x075fcb89, \
+        clock_gettime, gettimeofday, clock_getres, rt_sigreturn
 
 /* ---- functions --------------------------------------------------------------------------------- */
 
