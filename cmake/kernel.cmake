@@ -27,6 +27,7 @@ set(EXO_KERNEL_SOURCES
   kernel/ipc/wait.c
   kernel/ipc/waitset.c
   kernel/irq/device.c
+  kernel/irq/dma.c
   kernel/mem/account.c
   kernel/mem/frame.c
   kernel/mem/reclaim.c

@@ -54,6 +54,7 @@ struct hal_boot {
     struct hal_range archive; /* the boot archive; lies within ram[] and must be kept */
     char command_line[3072];
     struct exo_console console;
+    struct exo_pci pci;
     uint64_t epoch_ns; /* the real-time clock, nanoseconds since 1970 */
 };
 
@@ -257,6 +258,8 @@ void hal_timer(uint64_t ns);
  *  while it calls the portable kernel. */
 void hal_irq_unmask(unsigned line);
 void hal_irq_mask(unsigned line);
+/** What a device must write, and where, to raise a line that has no wire. False: it has one. */
+bool hal_irq_message(unsigned line, uint64_t *address, uint32_t *value);
 
 /** Port access; widths 1, 2, 4. A machine without ports has HAL_PORTS 0. */
 uint32_t hal_port_read(uint32_t port, unsigned width);

@@ -8,6 +8,7 @@
 #include <kernel/ipc/pair.h>
 #include <kernel/ipc/waitset.h>
 #include <kernel/irq/device.h>
+#include <kernel/irq/dma.h>
 #include <kernel/mem/account.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/poison.h>
@@ -211,6 +212,7 @@ ADAPTER(notification_destroy, notification)
 ADAPTER(pair_destroy, pair)
 ADAPTER(irq_destroy, irq)
 ADAPTER(waitset_destroy, waitset)
+ADAPTER(dma_destroy, dma)
 static void nothing(void *o)
 {
     (void)o;
@@ -229,5 +231,6 @@ void object_init(void)
     kind_init(EXO_IRQ, sizeof(struct irq), irq_destroy_adapter);
     kind_init(EXO_IOPORT, sizeof(struct ioport), nothing);
     kind_init(EXO_WAITSET, sizeof(struct waitset), waitset_destroy_adapter);
+    kind_init(EXO_DMA, sizeof(struct dma), dma_destroy_adapter);
     kind_init(EXO_PLATFORM, sizeof(struct object), nothing);
 }

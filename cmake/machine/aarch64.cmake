@@ -14,6 +14,7 @@ set(EXO_MACHINE_RAW_IMAGE ON)
 set(EXO_MACHINE_POSIX_SOURCES "")
 
 set(EXO_HAL_SOURCES
+  hal/device_tree/pci.c
   hal/aarch64/boot.S
   hal/aarch64/boot_info.c
   hal/aarch64/checks.c

@@ -14,6 +14,7 @@ set(EXO_MACHINE_RAW_IMAGE ON)
 set(EXO_MACHINE_POSIX_SOURCES libos/posix/arch/riscv64/archcalls.c)
 
 set(EXO_HAL_SOURCES
+  hal/device_tree/pci.c
   hal/riscv64/boot.S
   hal/riscv64/boot_info.c
   hal/riscv64/checks.c

@@ -7,6 +7,7 @@
  * Left out on purpose: devices behind a bus that translates addresses. None of those that the kernel
  * uses itself is behind one.
  */
+#include <hal/device_tree/pci.h>
 #include <libfdt.h>
 
 #include "machine.h"
@@ -240,6 +241,7 @@ void boot_info_read(struct hal_boot *boot)
         kernel_panic("the device tree names no timer");
     device_read(compatible("arm,pl031"), 0, &machine_info.rtc);
 
+    device_tree_pci(tree, &boot->pci);
     int psci = compatible("arm,psci-0.2"), bytes;
     const char *method = psci < 0 ? 0 : fdt_getprop(tree, psci, "method", &bytes);
     machine_info.firmware_hvc = method && method[0] == 'h';

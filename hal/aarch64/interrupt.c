@@ -141,6 +141,15 @@ void interrupt_start(void)
 
 /* ---- lines ------------------------------------------------------------------------------------- */
 
+/* Messages need a controller that this port does not drive. */
+bool hal_irq_message(unsigned number, uint64_t *address, uint32_t *value)
+{
+    (void)number;
+    (void)address;
+    (void)value;
+    return false;
+}
+
 void hal_irq_unmask(unsigned line)
 {
     uint32_t intid = line + 32;

@@ -395,6 +395,14 @@ void hal_irq_unmask(unsigned line)
     (void)line;
 }
 
+bool hal_irq_message(unsigned line, uint64_t *address, uint32_t *value)
+{
+    (void)line;
+    (void)address;
+    (void)value;
+    return false;
+}
+
 uint32_t hal_port_read(uint32_t port, unsigned width)
 {
     (void)width;

@@ -7,6 +7,7 @@
 #include "machine.h"
 
 #include <lib/string.h>
+#include <hal/device_tree/pci.h>
 #include <libfdt.h>
 
 struct machine_info machine_info;
@@ -249,4 +250,5 @@ void boot_info_read(struct hal_boot *boot)
     console_read(boot, tree);
     plic_read(tree, hart_read(tree));
     rtc_read(tree);
+    device_tree_pci(tree, &boot->pci);
 }

@@ -72,6 +72,15 @@ static void line_complete(unsigned number)
     plic_set(CLAIM(machine_info.plic_context), number);
 }
 
+/* Messages need a controller that this port does not drive. */
+bool hal_irq_message(unsigned number, uint64_t *address, uint32_t *value)
+{
+    (void)number;
+    (void)address;
+    (void)value;
+    return false;
+}
+
 void hal_irq_unmask(unsigned number)
 {
     if (number == 0 || number >= line_count)

@@ -79,5 +79,14 @@ void boot_info_read(struct hal_boot *boot)
     /* The first serial port has been there since the PC/AT. */
     boot->console =
         (struct exo_console){.kind = EXO_CONSOLE_16550_PORTS, .irq = 4, .base = 0x3f8, .bytes = 8};
+    /* Configuration by ports is there in every PC (PCI 3.0, 3.2.2.3.2). Where its memory ends below
+     * 4 GiB and the interrupt controllers begin, a PC has room for devices. */
+    boot->pci = (struct exo_pci){.kind = EXO_PCI_PORTS,
+                                 .messages = HAL_IRQS - HAL_WIRES,
+                                 .first_message = HAL_WIRES,
+                                 .config = 0xcf8,
+                                 .config_bytes = 8,
+                                 .window = 0xf0000000,
+                                 .window_bytes = 0x8000000};
     acpi_read(start->rsdp_pa, &acpi_info);
 }

@@ -4,13 +4,15 @@
  * the I/O APIC (Intel 82093AA data sheet).
  *
  * A line is numbered as a driver knows it: 0-15 are the ISA lines, wherever the MADT says they are
- * wired; 16-23 are the I/O APIC's pins. A line is delivered once and then masked until somebody
+ * wired; 16-23 are the I/O APIC's pins; those from HAL_WIRES on have no wire: a device raises one by
+ * writing its vector to the local APIC (SDM volume 3, 11.11). A line is delivered once and then masked until somebody
  * unmasks it. How depends on its trigger:
  *
  *   level   masked at the pin. A device that still wants service when it is unmasked raises it
  *           again by itself.
  *   edge    not masked at the pin, because the I/O APIC forgets an edge that comes while it is.
  *           Instead an edge that comes too early is noted here, and unmasking sends it again.
+ *   message as edge; there is nothing to mask at all.
  */
 #include <hal/lock.h>
 
@@ -136,8 +138,10 @@ static void ioapic_start(void)
         ioapic_write(IOAPIC_PIN(pin), PIN_MASKED);
         ioapic_write(IOAPIC_PIN(pin) + 1, lapic_read(LAPIC_ID) & 0xff000000); /* to this CPU */
     }
-    for (unsigned number = 0; number < HAL_IRQS; number++)
+    for (unsigned number = 0; number < HAL_WIRES; number++)
         line_wire(number, pins);
+    for (unsigned number = HAL_WIRES; number < HAL_IRQS; number++)
+        lines[number].wired = lines[number].masked = true;
 }
 
 void interrupt_start(void)
@@ -182,9 +186,18 @@ void hal_irq_mask(unsigned number)
     lock_take(&lines_lock);
     line->masked = true;
     line->again = false;
-    if (!(line->pin_word & PIN_MASKED))
+    if (number < HAL_WIRES && !(line->pin_word & PIN_MASKED))
         pin_mask(line, true);
     lock_give(&lines_lock);
+}
+
+#define MESSAGE_ADDRESS 0xfee00000u /* an APIC's number from bit 12 on */
+
+bool hal_irq_message(unsigned number, uint64_t *address, uint32_t *value)
+{
+    *address = MESSAGE_ADDRESS | (uint64_t)machine_cpus[0].apic_id << 12;
+    *value = VECTOR_LINE + number;
+    return number >= HAL_WIRES;
 }
 
 static void line_serve(unsigned number)

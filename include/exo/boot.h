@@ -51,9 +51,29 @@ struct exo_console {
     uint32_t shift; /* 16550: register n lies at n << shift */
 };
 
+/* How the machine's PCI bus is reached, as its firmware describes it. */
+enum exo_pci_kind {
+    EXO_PCI_NONE,
+    EXO_PCI_PORTS, /* configuration by 8 I/O ports from `config` on: an address, then the data */
+    EXO_PCI_ECAM,  /* configuration space in memory at `config`, from bus 0 on, 1 MiB a bus */
+};
+#define EXO_PCI_PINS 4u
+
+struct exo_pci {
+    uint32_t kind;          /* enum exo_pci_kind */
+    uint32_t messages;      /* interrupt lines that devices raise by a write ... */
+    uint32_t first_message; /* ... from this one on */
+    uint32_t pins[EXO_PCI_PINS][EXO_PCI_PINS]; /* line of [device number % 4][pin A .. D], where
+                                                  there are no messages; 0: not connected */
+    uint32_t reserved;
+    uint64_t config, config_bytes;
+    uint64_t window, window_bytes; /* of addresses, below 4 GiB, for registers of devices */
+};
+
 struct exo_boot {
     uint64_t archive_bytes;
     struct exo_console console;
+    struct exo_pci pci;
     char command_line[3072]; /* NUL-terminated */
 };
 

@@ -44,6 +44,7 @@ enum exo_type {
     EXO_IOPORT,       /* a range of I/O ports */
     EXO_PLATFORM,     /* the machine: makes irq and ioport capabilities, logs, powers off */
     EXO_WAITSET,      /* words registered once, waited on in O(1) */
+    EXO_DMA,          /* the frames that a device may reach by itself */
     EXO_TYPES
 };
 
@@ -131,6 +132,12 @@ struct exo_thread_args {
     uint64_t words[4];   /* initial struct exo_utcb.libos[0..3] */
 };
 static_assert(sizeof(struct exo_thread_args) == 104, "ABI: thread arguments");
+
+/* A page that a device may reach (exo_dma_pin): where it is for the device, and in the low bits its
+ * place in the DMA object. */
+#define EXO_DMA_ADDRESS(pin) ((uint64_t)(pin) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
+#define EXO_DMA_PINS         1024u /* pages of one DMA object */
+#define EXO_DMA_BATCH        128u  /* pages of one call */
 
 /* One word that exo_wait watches: it sleeps while *address == expected. */
 struct exo_wait_word {

@@ -113,6 +113,7 @@ static void grant_boot_record(struct env *env, struct account *root, const struc
     struct exo_boot *record = hal_frame_ptr(f);
     record->archive_bytes = boot->archive.bytes;
     record->console = boot->console;
+    record->pci = boot->pci;
     memcpy(record->command_line, boot->command_line, sizeof record->command_line);
     record->command_line[sizeof record->command_line - 1] = '\0';
     grant_extent(env, root, f, 1, EXO_WELL_KNOWN(6), EXO_BOOT_VA);

@@ -90,6 +90,21 @@ int64_t sys_irq_ack(exo_cap irq_cap)
     return st;
 }
 
+int64_t sys_irq_message(exo_cap irq_cap, uint64_t *out)
+{
+    struct irq *irq;
+    uint64_t words[2];
+    uint32_t value;
+    int64_t st = env_object(env_current(), irq_cap, EXO_IRQ, EXO_R_CONTROL, (void **)&irq);
+
+    if (st != EXO_OK)
+        return st;
+    if (!hal_irq_message(irq->line, &words[0], &value))
+        return EXO_ENOENT;
+    words[1] = value;
+    return hal_copy_out((uintptr_t)out, words, sizeof words) ? EXO_OK : EXO_EFAULT;
+}
+
 int64_t sys_ioport_create(exo_cap platform_cap, uint32_t first, uint32_t count)
 {
     void *made;
@@ -150,14 +165,29 @@ int64_t sys_device_frame(exo_cap platform_cap, uint64_t physical, uint64_t pages
     if ((physical & (EXO_PAGE_SIZE - 1)) != 0 || pages == 0 || pages > 1 << 20 ||
         physical >> EXO_PAGE_SHIFT > PFN_NONE - pages)
         return EXO_EINVAL;
-    for (uint64_t i = 0; i < pages; i++) {
-        if (!frame_is_device((pfn_t)(physical >> EXO_PAGE_SHIFT) + (pfn_t)i))
-            return EXO_EINVAL;
-    }
+    if (!frame_are_device((pfn_t)(physical >> EXO_PAGE_SHIFT), pages))
+        return EXO_EINVAL;
     if ((st = extent_create(env_current()->account, (pfn_t)(physical >> EXO_PAGE_SHIFT), pages,
                             true, &e)) != EXO_OK)
         return st;
     return env_grant_new(env_current(), &e->source.object, EXO_R_ALL & ~EXO_R_EXEC);
+}
+
+int64_t sys_frame_part(exo_cap frame, uint64_t first, uint64_t pages)
+{
+    struct extent *whole, *part;
+    int64_t st = env_object(env_current(), frame, EXO_FRAME, EXO_R_READ | EXO_R_WRITE | EXO_R_GRANT,
+                            (void **)&whole);
+
+    if (st != EXO_OK)
+        return st;
+    if (!whole->device || pages == 0 || first >= whole->source.pages ||
+        pages > whole->source.pages - first)
+        return EXO_EINVAL;
+    if ((st = extent_create(env_current()->account, whole->first + (pfn_t)first, pages, true,
+                            &part)) != EXO_OK)
+        return st;
+    return env_grant_new(env_current(), &part->source.object, EXO_R_ALL & ~EXO_R_EXEC);
 }
 
 #define LOG_MAX 1024u

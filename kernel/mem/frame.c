@@ -296,18 +296,18 @@ bool frame_is_ram(pfn_t frame)
 }
 
 /* The records do not tell: those inside of a block that was never cut say FRAME_NONE. */
-bool frame_is_device(pfn_t frame)
+bool frame_are_device(pfn_t first, uint64_t count)
 {
-    uint64_t pa = (uint64_t)frame << EXO_PAGE_SHIFT;
+    uint64_t end = first + count, pa = (uint64_t)first << EXO_PAGE_SHIFT;
 
     for (unsigned i = 0; i < ram_count; i++) {
-        if (ram[i][0] <= frame && frame < ram[i][1])
+        if (ram[i][0] < end && first < ram[i][1])
             return false;
     }
     for (unsigned i = 0; i < machine->kept_count; i++) {
         const struct hal_range *kept = &machine->kept[i];
 
-        if (pa + EXO_PAGE_SIZE > kept->base && pa < kept->base + kept->bytes)
+        if (end << EXO_PAGE_SHIFT > kept->base && pa < kept->base + kept->bytes)
             return false;
     }
     return true;

@@ -41,8 +41,8 @@ uint32_t frame_shares(pfn_t frame);
 /** Is it RAM that this table manages? (Device registers are not, and are not counted.) */
 bool frame_is_ram(pfn_t frame);
 
-/** May a device extent show it? Not if RAM or the kernel lies there. */
-bool frame_is_device(pfn_t frame);
+/** May a device extent show them? Not if RAM or the kernel lies there. */
+bool frame_are_device(pfn_t first, uint64_t count);
 
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);

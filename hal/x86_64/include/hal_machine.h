@@ -41,7 +41,8 @@ struct hal_space {
 typedef uint64_t hal_pte_t;
 #define HAL_LEAF_PAGES 512u
 #define HAL_PORTS      65536u
-#define HAL_IRQS       24u
+#define HAL_WIRES      24u /* ISA lines and pins of the I/O APIC; then lines raised by messages */
+#define HAL_IRQS       56u
 
 /* ---- this CPU ---------------------------------------------------------------------------------- */
 

@@ -153,8 +153,8 @@ int main(void)
 
     TEST_BEGIN("only what is not RAM is a device");
     for (pfn_t frame = 0; frame < HOST_RAM_FIRST + host_ram_frames; frame++)
-        ASSERT_FALSE(frame_is_device(frame));
-    ASSERT_TRUE(frame_is_device(HOST_RAM_FIRST + host_ram_frames));
+        ASSERT_FALSE(frame_are_device(frame, 1));
+    ASSERT_TRUE(frame_are_device(HOST_RAM_FIRST + host_ram_frames, 1));
     TEST_END();
 
     TEST_BEGIN("an account never has more out than its limit, and objects count apart");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* irq_create, irq_bind, irq_ack, ioport_create, port_read, port_write, device_frame, log, power_off,
- * entropy. (That power_off works shows at the end of every one of these programs.) */
+/* irq_create, irq_bind, irq_ack, ioport_create, port_read, port_write, device_frame, frame_part,
+ * irq_message, log, power_off, entropy. (That power_off works shows at the end of every one of these programs.) */
 #include "devices.h"
 
 static void device_frame_shows_registers(void)
@@ -36,6 +36,55 @@ static void device_frame_never_shows_ram(void)
     EXPECT(exo_device_frame(EXO_CAP_PLATFORM, (uint64_t)UINT32_MAX << 12, 2), EXO_EINVAL);
     EXPECT(exo_device_frame(EXO_CAP_PLATFORM, (uint64_t)1 << 60, 1), EXO_EINVAL);
     CAP_ERRORS(exo_device_frame(C, chip, 1), some_frame, EXO_CAP_PLATFORM, EXO_R_CONTROL);
+}
+
+static void frame_part_shows_no_more(void)
+{
+    exo_cap whole = OK(exo_device_frame(EXO_CAP_PLATFORM, chip, 3)), part, ram;
+    struct exo_cap_info info;
+
+    part = OK(exo_frame_part(whole, 0, 1));
+    OK(exo_cap_info(part, &info));
+    EXPECT(info.size, PAGE);
+    OK(exo_map(0, page(0), 1, part, 0, EXO_MAP_READ));
+    EXPECT(WORD(page(0) + chip_word) & 0xff, chip_value);
+    EXPECT(exo_map(0, page(1), 2, part, 0, EXO_MAP_READ), EXO_EINVAL);
+    EXPECT(exo_frame_part(part, 1, 1), EXO_EINVAL);
+    EXPECT(exo_frame_part(part, 0, 2), EXO_EINVAL);
+    EXPECT(exo_frame_part(whole, 2, 2), EXO_EINVAL);
+    EXPECT(exo_frame_part(whole, 0, 0), EXO_EINVAL);
+    EXPECT(exo_frame_part(whole, UINT64_MAX, 2), EXO_EINVAL);
+    EXPECT(exo_frame_part(whole, 1, UINT64_MAX), EXO_EINVAL);
+    ram = OK(exo_frame_alloc(0, 2));
+    EXPECT(exo_frame_part(ram, 0, 1), EXO_EINVAL);
+    CAP_ERRORS(exo_frame_part(C, 0, 1), EXO_CAP_PLATFORM, whole, EXO_R_WRITE);
+    drop(ram);
+    drop(part);
+    drop(whole);
+}
+
+static void messages_are_told_of_lines_without_a_wire(void)
+{
+    exo_cap wire = OK(exo_irq_create(EXO_CAP_PLATFORM, 9));
+    uint64_t out[2], other[2];
+
+    EXPECT(exo_irq_message(wire, out), EXO_ENOENT);
+    CAP_ERRORS(exo_irq_message(C, out), some_frame, wire, EXO_R_CONTROL);
+    drop(wire);
+    if (message_lines == 0)
+        return;
+    exo_cap a = OK(exo_irq_create(EXO_CAP_PLATFORM, irq_lines - 1));
+    exo_cap b = OK(exo_irq_create(EXO_CAP_PLATFORM, irq_lines - message_lines));
+    EXPECT(exo_irq_message(a, out), EXO_OK);
+    EXPECT(exo_irq_message(b, other), EXO_OK);
+    EXPECT_TRUE(out[0] != other[0] || out[1] != other[1]);
+    EFAULTS(exo_irq_message(a, (uint64_t *)P));
+    exo_cap n = OK(exo_notification_create(0));
+    EXPECT(exo_irq_bind(a, n, 1), EXO_OK);
+    EXPECT(exo_irq_ack(a), EXO_OK);
+    drop(n);
+    drop(a);
+    drop(b);
 }
 
 /* Beyond what the processor can address: refused, or a fault, but no end of the machine. */
@@ -158,7 +207,9 @@ int main(void)
         T(device_frame_shows_registers),
         T(device_frame_never_shows_ram),
         T(ports_are_read_and_written_in_their_range),
+        T(frame_part_shows_no_more),
         T(irq_calls_check_their_arguments),
+        T(messages_are_told_of_lines_without_a_wire),
         T(interrupts_arrive),
         T(log_checks_its_arguments),
         T(entropy_differs),

@@ -13,9 +13,10 @@
 uint64_t chip_registers(void);
 extern const uint64_t chip_word, chip_value;
 
-extern const uint64_t ram_start;  /* where RAM begins */
-extern const uint32_t irq_lines;  /* how many interrupt lines there are */
-extern const uint32_t alarm_line; /* of the chip below */
+extern const uint64_t ram_start;     /* where RAM begins */
+extern const uint32_t irq_lines;     /* how many interrupt lines there are */
+extern const uint32_t message_lines; /* the last of them, which have no wire */
+extern const uint32_t alarm_line;    /* of the chip below */
 
 /* A chip that can interrupt: alarm_raise has it do so soon, alarm_lower ends that. */
 void alarm_open(void);

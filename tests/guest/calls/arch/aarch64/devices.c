@@ -9,7 +9,7 @@
 
 const uint64_t chip_word = 0xfe0, chip_value = 0x31; /* PeriphID0 */
 const uint64_t ram_start = 0x40000000;
-const uint32_t irq_lines = 988, alarm_line = 2;
+const uint32_t irq_lines = 988, message_lines = 0, alarm_line = 2;
 
 static exo_cap registers;
 

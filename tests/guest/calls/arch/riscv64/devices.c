@@ -13,7 +13,7 @@
 
 const uint64_t chip_word = CLOCK_STATUS, chip_value = 0;
 const uint64_t ram_start = 0x80000000;
-const uint32_t irq_lines = 128, alarm_line = 11;
+const uint32_t irq_lines = 128, message_lines = 0, alarm_line = 11;
 
 static exo_cap registers;
 

@@ -4,7 +4,7 @@
 
 const uint64_t chip_word = 0, chip_value = 1; /* the revision */
 const uint64_t ram_start = 0;
-const uint32_t irq_lines = 24, alarm_line = 8;
+const uint32_t irq_lines = 56, message_lines = 32, alarm_line = 8;
 
 uint64_t chip_registers(void)
 {
