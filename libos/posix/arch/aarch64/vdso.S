@@ -65,7 +65,7 @@ vdso_clock_gettime: /* (clock, struct timespec *) */
     mov x8, #SYS_clock_gettime
     svc #0
     ret
-vdso_clock_gettime_end:
+vdso_end_clock_gettime:
 
     .balign 16
 vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
@@ -81,14 +81,14 @@ vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
     str xzr, [x1]
 2:  mov w0, #0
     ret
-vdso_gettimeofday_end:
+vdso_end_gettimeofday:
 
     .balign 16
 vdso_clock_getres: /* (clock, struct timespec *) */
     mov x8, #SYS_clock_getres
     svc #0
     ret
-vdso_clock_getres_end:
+vdso_end_clock_getres:
 
 /* Where a signal handler returns to. Unwinders know it by these two instructions. */
     .balign 16
@@ -96,7 +96,7 @@ vdso_clock_getres_end:
 vdso_rt_sigreturn:
     mov x8, #139
     svc #0
-vdso_rt_sigreturn_end:
+vdso_end_rt_sigreturn:
 vdso_end:
 
     .section .note.GNU-stack, "", @progbits

@@ -58,7 +58,7 @@ vdso_clock_gettime: /* (clock, struct timespec *) */
     li a7, SYS_clock_gettime
     ecall
     ret
-vdso_clock_gettime_end:
+vdso_end_clock_gettime:
 
     .balign 16
 vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
@@ -78,28 +78,28 @@ vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
     sd zero, (a1)
 2:  li a0, 0
     ret
-vdso_gettimeofday_end:
+vdso_end_gettimeofday:
 
     .balign 16
 vdso_clock_getres: /* (clock, struct timespec *) */
     li a7, SYS_clock_getres
     ecall
     ret
-vdso_clock_getres_end:
+vdso_end_clock_getres:
 
     .balign 16
 vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused): a program cannot see its hart */
     li a7, SYS_getcpu
     ecall
     ret
-vdso_getcpu_end:
+vdso_end_getcpu:
 
     .balign 16
 vdso_flush_icache: /* (start, end, flags) */
     li a7, SYS_riscv_flush_icache
     ecall
     ret
-vdso_flush_icache_end:
+vdso_end_flush_icache:
 
 /* Where a signal handler returns to. Unwinders know it by these two instructions, 32 bits each. */
     .balign 16
@@ -110,7 +110,7 @@ vdso_rt_sigreturn:
     li a7, 139
     ecall
     .option pop
-vdso_rt_sigreturn_end:
+vdso_end_rt_sigreturn:
 vdso_end:
 
     .section .note.GNU-stack, "", @progbits

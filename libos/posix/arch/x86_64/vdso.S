@@ -52,7 +52,7 @@ vdso_clock_gettime: /* (clock, struct timespec *) */
     movl $SYS_clock_gettime, %eax
     syscall
     ret
-vdso_clock_gettime_end:
+vdso_end_clock_gettime:
 
     .balign 16
 vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
@@ -75,7 +75,7 @@ vdso_gettimeofday: /* (struct timeval *, struct timezone *) */
     movq $0, (%rsi)
 2:  xorl %eax, %eax
     ret
-vdso_gettimeofday_end:
+vdso_end_gettimeofday:
 
     .balign 16
 vdso_time: /* (time_t *) */
@@ -89,7 +89,7 @@ vdso_time: /* (time_t *) */
     jz 1f
     movq %rax, (%rdi)
 1:  ret
-vdso_time_end:
+vdso_end_time:
 
     .balign 16
 vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused) */
@@ -103,14 +103,14 @@ vdso_getcpu: /* (unsigned *cpu, unsigned *node, unused) */
     jz 2f
     movl %eax, (%rsi)
 2:  ret
-vdso_getcpu_end:
+vdso_end_getcpu:
 
     .balign 16
 vdso_clock_getres: /* (clock, struct timespec *) */
     movl $SYS_clock_getres, %eax
     syscall
     ret
-vdso_clock_getres_end:
+vdso_end_clock_getres:
 vdso_end:
 
     .section .note.GNU-stack, "", @progbits
