@@ -12,6 +12,7 @@ set(EXO_LIB_SOURCES
   lib/format.c
   lib/heap.c
   lib/string.c
+  lib/undo.c
 )
 
 set(EXO_KERNEL_SOURCES
