@@ -1,150 +1,126 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An undo log: what lets a server die at any instruction, in the middle of a change, and find its
- * state whole in the next life.
+ * An undo log: what a server keeps over its death changes all at once, or not at all.
  *
- * The state and the log lie in one piece of preserved memory, the *arena*, which begins with the log.
- * Before a field of the state is changed its old value is saved; when the request is done, one store
- * makes all of it final:
+ * A server that may be killed at any instruction keeps its records in memory that its next life
+ * finds as it was (`KEPT` variables, and a heap built with HEAP_LOGGED). One request is one
+ * transaction: before a word of a record changes, its address and old value go into the log, and
+ * emptying the log is the commit, a single store. The next life first puts the old values of an
+ * uncommitted transaction back, the last one first.
  *
- *     undo_save(log, &p->parent, sizeof p->parent);
- *     p->parent = parent;             or, the same:  UNDO_SET(log, p->parent, parent);
+ * An undo log rather than a redo log, because the records themselves are always the present state:
+ * a handler reads what it has written without looking into a log first, so code that only reads
+ * needs no change, and a commit costs one store however much was changed.
+ *
+ * Saved are whole aligned words of 8 bytes: records must be aligned so. Memory that was allocated by
+ * the transaction itself needs no saving, since undoing makes it free again. One log a program, for
+ * one thread.
+ *
+ *     SET(inode->nlink, inode->nlink + 1);
  *     ...
- *     undo_commit(log);
- *
- * A life begins with undo_recover: what was not committed is taken back, newest first. That may be
- * interrupted by another death at any point, and is then done again.
- *
- * Why undo and not redo: with a redo log a request could not read what it has just changed, so every
- * list operation would have to look into the log first. Here the state is always the state. The price
- * is that the old value is read, which the processor has at hand anyway since it is about to be
- * overwritten.
- *
- * Why no CPU fences: what dies is the thread that writes, between two of its instructions, and whoever
- * recovers runs after it, on this CPU or, the kernel's lock between them, on another; so it sees that
- * thread's stores up to that instruction and none behind it. Only the compiler could reorder them.
- * A server in which several threads write to one arena takes a lock around each request: the log is
- * the holder's, and all threads die together.
- *
- * What needs no saving: free space whose being free is saved (the places behind a ring's head), and
- * words for which both values are right (a hint, a statistic).
- *
- * Bound: an arena says how many bytes its log has. A request asks for what it may need at most before it
- * changes anything (undo_room), and refuses if that is not there. A save beyond the end is a mistake
- * of the program: everything is taken back and the program traps, so that no half of a change stays.
- *
- * Plain C, no heap. Tests: tests/c17/unit/test_lib_undo.c, which dies after every instruction.
+ *     undo_commit();
  */
 #ifndef LIB_UNDO_H
 #define LIB_UNDO_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <lib/string.h>
-
-/*
- * The head of an arena. Entries follow each other from the start; each is the old bytes, filled up to a
- * multiple of 8, and then where they belong, so that the list can be walked from its end.
- */
-struct undo {
-    uint64_t
-        used; /* bytes of entries that count; 0: nothing is uncommitted. THE word: each save and
-                      the commit become true by the store to it */
-    uint64_t last; /* what `used` was at the last commit: for undo_uncovered */
-    uint64_t room; /* bytes there are for entries, right behind this head */
-};
-
-struct undo_place {
-    uint32_t offset; /* of the bytes, from the log's first byte */
-    uint32_t bytes;
-};
-
-/** Bytes of log that saving `bytes` at once takes. */
-#define UNDO_COST(bytes) (((uint64_t)(bytes) + 7) / 8 * 8 + sizeof(struct undo_place))
-
-static inline uint8_t *undo_entries(const struct undo *log)
-{
-    return (uint8_t *)(uintptr_t)(log + 1);
-}
-
-/** Makes the first `bytes` (head included) of an arena a log. */
-void undo_init(struct undo *log, size_t bytes);
-
-/** Whether saves that cost `cost` (the sum of UNDO_COST) fit. */
-static inline bool undo_room(const struct undo *log, uint64_t cost)
-{
-    return log->room - log->used >= cost;
-}
-
-/** Ends the program, as it has broken its promise: everything is taken back first. */
-_Noreturn void undo_overflow(struct undo *log);
-
-/* Where unit tests die: between any two steps that the log takes. */
+/* A variable that outlives the program's life. It begins as zeros. The section is a range of whole
+ * pages (libos/exo/user.ld) that the program asks the kernel to preserve. */
 #ifdef EXO_HOST_TEST
-void undo_step(void);
+#define KEPT        __attribute__((section("kept")))
+/* A word may reach over the end of a variable, into its neighbour. */
+#define UNDO_INLINE static inline __attribute__((no_sanitize("address")))
+#else
+#define KEPT        __attribute__((section(".bss.kept")))
+#define UNDO_INLINE static inline
+#endif
+
+#define UNDO_ENTRIES 131072u /* 2 MiB, of which a page is in use, as a rule */
+
+struct undo_log {
+    struct undo_entry {
+        uint64_t *at, old;
+    } * next;        /* behind the last entry */
+    uint64_t serial; /* of the transaction: grows with each commit */
+    struct undo_entry entries[UNDO_ENTRIES];
+};
+extern struct undo_log undo_log;
+
+/* Why no CPU fences: what dies is the thread that writes, between two of its instructions, and its next
+ * life runs after it, on this CPU or, the kernel's lock between them, on another; so it sees the stores up
+ * to that instruction and none behind it. Only the compiler could change their order. */
+#ifdef EXO_HOST_TEST
+void undo_step(void); /* unit tests die here */
 #else
 static inline void undo_step(void)
 {
 }
 #endif
 
-/* The compiler keeps stores on their sides of this; the processor does anyway, see above. */
-static inline void undo_order(void)
-{
-    atomic_signal_fence(memory_order_seq_cst);
-    undo_step();
-}
-
-/** Saves `bytes` at `at`, which are to be changed. `at` lies in the arena, behind the log. */
-static inline void undo_save(struct undo *log, const void *at, size_t bytes)
-{
-    uint64_t used = log->used, padded = (bytes + 7) / 8 * 8;
-    uint8_t *to = undo_entries(log) + used;
-
-    if (!undo_room(log, UNDO_COST(bytes)))
-        undo_overflow(log);
-    memcpy(to, at, bytes);
-    struct undo_place place = {(uint32_t)((uintptr_t)at - (uintptr_t)log), (uint32_t)bytes};
-    memcpy(to + padded, &place, sizeof place);
-    undo_order();
-    log->used = used + padded + sizeof place;
-    undo_order();
-}
-
-/** Saves a variable and gives it a new value. */
-#define UNDO_SET(log, variable, value)                   \
-    do {                                                 \
-        undo_save((log), &(variable), sizeof(variable)); \
-        (variable) = (value);                            \
+/** The compiler keeps the order of stores over this; a death falls between two instructions. */
+#define UNDO_ORDER()                       \
+    do {                                   \
+        __asm__ volatile("" ::: "memory"); \
+        undo_step();                       \
     } while (0)
 
-/** Everything since the last commit stays. */
-static inline void undo_commit(struct undo *log)
+/** Saves the word that holds the byte at `at`. A full log ends the program: see undo_is_long. */
+UNDO_INLINE void undo_word(void *at)
 {
-    log->last = log->used;
-    undo_order();
-    log->used = 0;
-    undo_order();
+    struct undo_entry *entry = undo_log.next;
+
+    if (entry == undo_log.entries + UNDO_ENTRIES)
+        __builtin_trap();
+    entry->at = (uint64_t *)((uintptr_t)at & ~(uintptr_t)7);
+    entry->old = *entry->at;
+    UNDO_ORDER();
+    undo_log.next = entry + 1;
+    UNDO_ORDER();
 }
 
-/** Whether anything has been saved since the last commit. */
-static inline bool undo_pending(const struct undo *log)
+/** Saves every word of `bytes` bytes. */
+UNDO_INLINE void undo_save(void *at, size_t bytes)
 {
-    return log->used != 0;
+    uintptr_t word = (uintptr_t)at & ~(uintptr_t)7, end = (uintptr_t)at + bytes;
+
+    for (; word < end; word += 8)
+        undo_word((void *)word);
 }
 
-/** Takes back everything since the last commit: at the start of a life, or to give a request up. */
-void undo_recover(struct undo *log);
+/** Assigns to a kept place. */
+#define SET(place, value)                     \
+    do {                                      \
+        undo_save(&(place), sizeof(place));   \
+        (place) = (__typeof__(place))(value); \
+    } while (0)
 
-/**
- * For tests: finds changes that were not saved. `before` is a copy of the arena as it was, `log` the
- * arena after one committed request that began with an empty log.
- * @return the offset of the first byte from `from` on, and behind the log, that differs and that no
- *   entry covers; `bytes` (the size of the arena) if there is none.
- */
-size_t undo_uncovered(const struct undo *log, const void *before, size_t from, size_t bytes);
+/** Once, before the first transaction. */
+void undo_begin(void);
+
+/** What has changed since the last commit stays. */
+static inline void undo_commit(void)
+{
+    UNDO_ORDER();
+    undo_log.next = undo_log.entries;
+    UNDO_ORDER();
+    undo_log.serial++;
+}
+
+static inline bool undo_is_empty(void)
+{
+    return undo_log.next == undo_log.entries;
+}
+
+/** Whether a loop without a bound of its own should commit, at a point where the records are right. */
+static inline bool undo_is_long(void)
+{
+    return undo_log.next - undo_log.entries > UNDO_ENTRIES / 2;
+}
+
+/** In a new life: puts back what an uncommitted transaction changed. May be killed and repeated. */
+void undo_recover(void);
 
 #endif
