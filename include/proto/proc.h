@@ -76,6 +76,14 @@ struct proc_siginfo {
     uint64_t value;
 };
 #define PROC_SIGQUEUE 64u
+#define PROC_MAPS     224u
+
+/* A mapping as a process publishes it. */
+struct proc_map {
+    uint64_t start, end, offset; /* end 0: nothing is here */
+    uint32_t rights, file;       /* EXO_MAP_*; is it of a file */
+    char name[56];
+};
 
 /*
  * Shared between one process and proc: both may write. Signals: proc appends to the queue (single
@@ -115,11 +123,7 @@ struct proc_shared {
         uint32_t flags;
         char name[56];
     } fds[64];
-    struct {
-        uint64_t start, end, offset;
-        uint32_t rights, file;
-        char name[64];
-    } maps[160];
+    struct proc_map maps[PROC_MAPS]; /* the first map_count; in no order */
 };
 #define PROC_SHARED_BYTES 32768u
 
@@ -201,6 +205,9 @@ enum proc_op {
     /* Servers: w0: slot. Reply lends the region of its proc_shared, read-only (1 capability), and
      * brings cpu_ns in its entry up to date. The loan ends when the process has been waited for. */
     PROC_PUBLISHED,
+    /* Servers: w0: slot, w1: address, w2: pages. Reply: what of the range is in memory, in pages: w0 = all,
+     * w1 = private, w2 = written, w3 = both. Of a zombie: nothing. */
+    PROC_RESIDENT,
     /* Number of processes running etc.: reply w0 = processes, w1 = ever forked. */
     PROC_STATS,
     /* init only: registers a child of init that leads a session of its own, as root: as PROC_FORK,

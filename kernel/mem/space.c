@@ -306,6 +306,31 @@ static void pages_protect(struct space *s, const struct vma *v)
     hal_space_flush(&s->hal, v->end - v->start == EXO_PAGE_SIZE ? v->start : HAL_FLUSH_ALL);
 }
 
+uint64_t space_count(struct space *s, uint64_t start, uint64_t end, uint64_t count[4],
+                     unsigned budget)
+{
+    uint64_t va = start;
+
+    while ((va = hal_space_next(&s->hal, va, end)) < end) {
+        const hal_pte_t *e = hal_space_entry(&s->hal, va, 0);
+        uint64_t leaf_end = (va | (LEAF_BYTES - 1)) + 1;
+
+        for (; va < leaf_end && va < end; va += EXO_PAGE_SIZE, e++) {
+            bool owned = hal_pte_soft(*e) & HAL_SOFT_OWNED, dirty = hal_pte_dirty(*e);
+
+            if (budget-- == 0)
+                return va;
+            if (!hal_pte_present(*e))
+                continue;
+            count[0]++;
+            count[1] += owned;
+            count[2] += dirty;
+            count[3] += owned && dirty;
+        }
+    }
+    return end;
+}
+
 /* hal_space_entry by way of the leaf tables that were used last, which are remembered: tables stay
  * where they are as long as the space lives. */
 static hal_pte_t *space_entry(struct space *s, uint64_t va, struct hal_table_source *source)

@@ -92,6 +92,10 @@ int64_t space_unmap(struct space *s, uint64_t start, uint64_t end);
 int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t rights);
 /** Throws the pages of a range away, keeping the mappings. */
 int64_t space_discard(struct space *s, uint64_t start, uint64_t end);
+/** Adds what is in a range to `count` (exo_space_count). Answers `end`, or where it
+ *  stopped after `budget` entries of tables. */
+uint64_t space_count(struct space *s, uint64_t start, uint64_t end, uint64_t count[4],
+                     unsigned budget);
 /** Enters the pages that exist now. */
 void space_enter_all(struct space *s, uint64_t start, uint64_t end);
 /** Takes up to `budget` private pages of one anonymous mapping at or after *va: says where the run

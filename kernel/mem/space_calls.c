@@ -5,6 +5,8 @@
 #include <kernel/mem/space.h>
 #include <kernel/sys.h>
 
+#define COUNTED_MAX 4096u /* table entries that one call of exo_space_count looks at */
+
 /* A page-aligned, non-empty range below the kernel's view. */
 static int64_t range_check(uint64_t va, uint64_t pages, uint64_t *end)
 {
@@ -121,6 +123,25 @@ int64_t sys_discard(exo_cap env, uint64_t va, uint64_t pages)
         (st = range_check(va, pages, &end)) != EXO_OK)
         return st;
     return in_pieces(space_discard(&to->space, va, end));
+}
+
+int64_t sys_space_count(exo_cap env, uint64_t va, uint64_t pages, uint64_t *out)
+{
+    uint64_t end, count[4];
+    struct env *of;
+    int64_t st;
+
+    if ((st = env_environment(env_current(), env, EXO_R_READ, &of)) != EXO_OK ||
+        (st = range_check(va, pages, &end)) != EXO_OK)
+        return st;
+    if (of->object.dead)
+        return EXO_EDEAD;
+    if (!hal_copy_in(count, (uintptr_t)out, sizeof count))
+        return EXO_EFAULT;
+    va = space_count(&of->space, va, end, count, COUNTED_MAX);
+    if (!hal_copy_out((uintptr_t)out, count, sizeof count))
+        return EXO_EFAULT;
+    return va == end ? 0 : (int64_t)va;
 }
 
 /* The capability behind a mapping on the child's side: the copy at the same slot of its table. One

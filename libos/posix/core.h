@@ -260,6 +260,11 @@ void timer_cpu_limit(struct process *p);
 /** comm, command line, ... into the published pages of a process that is new or has exec'ed. */
 void publish_process(struct process *p);
 void publish_comm(struct process *p);
+/** The mappings are shown in p's page from now on: those that there are, or none. */
+void publish_maps(struct process *p, bool all);
+/** A mapping is new or has changed; it is about to go. */
+void publish_vma(struct vma *v);
+void publish_vma_gone(struct vma *v);
 
 /* ---- limits.c ------------------------------------------------------------------------------------ */
 

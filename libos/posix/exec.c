@@ -246,6 +246,7 @@ static _Noreturn void exec_arrived(struct exec *e)
     image_state.pages = 0;
     process_alone(p, t);
     process_place(p, 0, p->pid, p->slot);
+    publish_maps(p, false);
     p->timers = 0;
     p->timer_thread = 0;
     random_forked();

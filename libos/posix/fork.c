@@ -136,6 +136,7 @@ static int64_t fork_child(const struct fork *f)
     if (f->flags & CLONE_CHILD_SETTID)
         user_write32(f->child_tid, (uint32_t)f->pid);
     publish_process(p);
+    publish_maps(p, true);
     return 0;
 }
 

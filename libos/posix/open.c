@@ -205,8 +205,6 @@ int64_t path_open_at(struct path *path, const char *prefix, uint32_t flags, uint
 
         if (fd >= 0 && !(flags & O_PATH))
             return descriptor_open((uint32_t)fd, flags, out);
-        if (after(text, "/proc/"))
-            publish_maps();
     }
     name_join(name, prefix ? prefix : "", text);
     f = file_new(&path_ops, FILE_OTHER, flags & KEPT_FLAGS);

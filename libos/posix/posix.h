@@ -232,6 +232,7 @@ struct vma {
     uint32_t flags;      /* Linux MAP_* */
     struct file *file;   /* holds a reference; 0: anonymous */
     uint64_t offset;
+    uint32_t place; /* where it is published, and 1; 0: nowhere (publish.c) */
 };
 
 struct image {
@@ -247,9 +248,12 @@ struct image {
     uint64_t argument_start, argument_end, environment_end; /* strings on the program's stack */
     uint32_t thread_count;                                  /* of all contexts */
     const char *exec_path;                                  /* during exec */
-    bool trace;      /* tell unknown calls on descriptor 2 ... */
-    bool trace_all;  /* ... in programs without EXO_TRACE=1, too */
-    bool maps_stale; /* publish.c */
+    bool trace;     /* tell unknown calls on descriptor 2 ... */
+    bool trace_all; /* ... in programs without EXO_TRACE=1, too */
+    /* publish.c: whose page shows the mappings, and the places there that are free again. */
+    struct process *maps_in;
+    uint32_t maps_count, maps_free_count;
+    uint16_t maps_free[PROC_MAPS];
 };
 
 /* ---- system calls ------------------------------------------------------------------------------ */
@@ -361,7 +365,6 @@ int64_t proc_call(struct exo_message *m, uint32_t op, uint64_t w0, uint64_t w1, 
 
 /* Address space: forgets that a file is mapped nowhere (mm.c never keeps a file without a
  * reference). Publishes fds[] after a change if anyone looks: the files part's publish_fds. */
-void publish_maps(void); /* before someone reads /proc/self/maps */
 
 /* ---- what the files part gives to the core ----------------------------------------------------- */
 

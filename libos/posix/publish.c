@@ -3,14 +3,13 @@
  * What a process shows of itself to ps and /proc, in the pages that it shares with proc: name,
  * command line, environment, mappings. (Descriptors and directories: fdtable.c.)
  *
- * Written when a process is new or has exec'ed; the list of mappings when somebody is about to read
- * our own, since it is long and changes often. Nobody trusts what is found there.
+ * Written when a process is new or has exec'ed. A mapping has a place of its own in the list, so that
+ * each change costs one entry, wherever it lies; who reads sorts. Nobody trusts what is found there.
  */
 #include "files.h"
 #include "core.h"
 
-#define MAPS_SHARED  0x8000u /* servers/fs shows an s instead of a p */
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MAPS_SHARED 0x8000u /* servers/fs shows an s instead of a p */
 
 void publish_comm(struct process *p)
 {
@@ -57,33 +56,67 @@ void publish_process(struct process *p)
     publish_files(p);
 }
 
-static const char *map_name(const struct vma *v)
+/* ---- mappings ---------------------------------------------------------------------------------- */
+
+static void name_set(char *to, const struct vma *v)
 {
-    if (v->flags & VMA_STACK)
-        return "[stack]";
-    if (v->flags & VMA_BRK)
-        return "[heap]";
-    return v->file ? file_name(v->file) : "";
+    static_assert(sizeof(((struct proc_map *)0)->name) == FILE_NAME_BYTES, "as files have it");
+
+    if (v->file)
+        memcpy(to, file_name(v->file), FILE_NAME_BYTES);
+    else if (v->flags & (VMA_STACK | VMA_BRK))
+        memcpy(to, v->flags & VMA_STACK ? "[stack]" : "[heap]\0", 8);
+    else
+        to[0] = 0;
 }
 
-void publish_maps(void)
+/* A free place in the list, and 1; 0: there is none, so that a mapping is not shown. */
+static uint32_t place_take(struct image *i)
+{
+    if (i->maps_free_count)
+        return i->maps_free[--i->maps_free_count];
+    if (i->maps_count == PROC_MAPS)
+        return 0;
+    i->maps_in->shared->map_count = ++i->maps_count;
+    return i->maps_count;
+}
+
+void publish_vma(struct vma *v)
 {
     struct image *i = &image_state;
-    struct proc_shared *s = current()->shared;
-    uint32_t count = 0;
+    bool fresh = v->place == 0;
 
-    if (!i->maps_stale)
+    if (!i->maps_in || (fresh && (v->place = place_take(i)) == 0))
         return;
-    for (; count < i->vma_count && count < COUNT(s->maps); count++) {
-        const struct vma *v = &i->vmas[count];
+    struct proc_map *m = &i->maps_in->shared->maps[v->place - 1];
+    m->start = v->start;
+    m->end = v->end;
+    m->offset = v->file ? v->offset : 0;
+    m->rights = v->rights | (v->flags & 1 ? MAPS_SHARED : 0);
+    m->file = v->file != 0;
+    if (fresh)
+        name_set(m->name, v);
+}
 
-        s->maps[count].start = v->start;
-        s->maps[count].end = v->end;
-        s->maps[count].offset = v->file ? v->offset : 0;
-        s->maps[count].rights = v->rights | (v->flags & 1 ? MAPS_SHARED : 0);
-        s->maps[count].file = v->file != 0;
-        text_set(s->maps[count].name, sizeof s->maps[count].name, map_name(v));
+void publish_vma_gone(struct vma *v)
+{
+    struct image *i = &image_state;
+
+    if (v->place == 0)
+        return;
+    i->maps_in->shared->maps[v->place - 1].end = 0;
+    i->maps_free[i->maps_free_count++] = (uint16_t)v->place;
+    v->place = 0;
+}
+
+void publish_maps(struct process *p, bool all)
+{
+    struct image *i = &image_state;
+
+    i->maps_in = p;
+    i->maps_count = i->maps_free_count = p->shared->map_count = 0;
+    for (uint32_t k = 0; all && k < i->vma_count; k++) {
+        i->vmas[k].place = 0;
+        publish_vma(&i->vmas[k]);
     }
-    s->map_count = count;
-    i->maps_stale = false;
 }

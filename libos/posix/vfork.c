@@ -85,6 +85,7 @@ static int64_t context_make(struct fork *f, struct process **out)
     t->altstack_flags = self()->altstack_flags;
     thread_join(t, p);
     publish_process(p); /* /proc/self means the child, even now */
+    p->shared->map_count = 0;
     *out = p;
     return 0;
 }

@@ -52,7 +52,6 @@ static void pages_count(int64_t more)
 {
     IMAGE->pages += (uint64_t)more;
     current()->shared->vm_pages = (uint32_t)IMAGE->pages;
-    IMAGE->maps_stale = true;
 }
 
 static int64_t pages_of(const struct vma *v)
@@ -89,11 +88,14 @@ static void split_at(uint64_t va)
     struct vma *upper = entry_insert(i + 1);
     v = IMAGE->vmas + i;
     *upper = *v;
+    upper->place = 0;
     upper->start = v->end = va;
     if (v->file) {
         upper->offset += va - v->start;
         file_get(v->file);
     }
+    publish_vma(v);
+    publish_vma(upper);
 }
 
 static bool are_joinable(const struct vma *a, const struct vma *b)
@@ -111,6 +113,8 @@ static void join_at(uint32_t i)
     if (!are_joinable(a, b))
         return;
     a->end = b->end;
+    publish_vma(a);
+    publish_vma_gone(b);
     if (b->file)
         file_put(b->file);
     entries_delete(i + 1, 1);
@@ -125,6 +129,7 @@ void vma_remove(uint64_t start, uint64_t end)
 
     while (last < IMAGE->vma_count && IMAGE->vmas[last].start < end) {
         pages += pages_of(&IMAGE->vmas[last]);
+        publish_vma_gone(&IMAGE->vmas[last]);
         if (IMAGE->vmas[last].file)
             file_put(IMAGE->vmas[last].file);
         last++;
@@ -139,7 +144,10 @@ void vma_insert(const struct vma *v)
 {
     uint32_t i = (uint32_t)(vma_at_or_above(v->start) - IMAGE->vmas);
 
-    *entry_insert(i) = *v;
+    struct vma *entry = entry_insert(i);
+    *entry = *v;
+    entry->place = 0;
+    publish_vma(entry);
     join_at(i);
     if (i > 0)
         join_at(i - 1);
@@ -166,14 +174,15 @@ bool vma_each(uint64_t start, uint64_t end, void (*change)(struct vma *v, uint64
     split_at(start);
     split_at(end);
     uint32_t first = (uint32_t)(vma_at_or_above(start) - IMAGE->vmas), i = first;
-    for (; i < IMAGE->vma_count && IMAGE->vmas[i].start < end; i++)
+    for (; i < IMAGE->vma_count && IMAGE->vmas[i].start < end; i++) {
         change(&IMAGE->vmas[i], argument);
+        publish_vma(&IMAGE->vmas[i]);
+    }
     /* Join backwards, so that indices below stay good. */
     while (i-- > first)
         join_at(i);
     if (first > 0)
         join_at(first - 1);
-    IMAGE->maps_stale = true;
     return covers;
 }
 
@@ -198,6 +207,7 @@ uint64_t vma_place(uint64_t low, uint64_t top, uint64_t bytes)
 
 void vma_clear(void)
 {
+    publish_maps(current(), false);
     for (uint32_t i = 0; i < IMAGE->vma_count; i++) {
         if (IMAGE->vmas[i].file)
             file_put(IMAGE->vmas[i].file);

@@ -298,6 +298,15 @@ int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes)
     return status < 0 ? status : port_region_read(published, offset, to, bytes);
 }
 
+void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
+{
+    struct exo_message m = {.tag = EXO_TAG(PROC_RESIDENT, 0, 0), .w = {slot, va, pages}};
+    bool known = exo_call(EXO_SRV_PROC, &m) >= 0 && (int64_t)m.w[0] >= 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        count[i] = known ? m.w[i] : 0;
+}
+
 void port_request_done(void)
 {
     if (published)

@@ -48,6 +48,8 @@ uint32_t port_slot(exo_cap cap);
 /* Pages that files may take, and have taken; the archive's in both. */
 void port_store_usage(uint64_t *limit, uint64_t *used);
 /* Reads `bytes` at `offset` of what process `slot` publishes (struct proc_shared). */
+/** Pages of a process's range that are in memory: all, private, written, both. */
+void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);
 /* Running processes and all that ever were. */
 void port_process_counts(uint64_t *processes, uint64_t *forks);

@@ -116,6 +116,7 @@ static const struct node nodes[] = {
     SECRET_NODE(PROCESS, "environ", text_pid_environment),
     FILE_NODE(PROCESS, "comm", text_pid_command),
     SECRET_NODE(PROCESS, "maps", text_pid_maps),
+    SECRET_NODE(PROCESS, "smaps", text_pid_smaps),
     FILE_NODE(PROCESS, "mountinfo", text_mountinfo),
     FILE_NODE(PROCESS, "mounts", text_mounts),
     FILE_NODE(PROCESS, "limits", text_pid_limits),

@@ -29,7 +29,8 @@ text_maker text_stat, text_meminfo, text_uptime, text_loadavg, text_cpuinfo, tex
     text_inotify_instances, text_inotify_watches, text_inotify_events;
 /* Of a process. */
 text_maker text_pid_stat, text_pid_status, text_pid_command_line, text_pid_environment,
-    text_pid_command, text_pid_maps, text_pid_statm, text_pid_zero, text_pid_login, text_pid_limits;
+    text_pid_command, text_pid_maps, text_pid_smaps, text_pid_statm, text_pid_zero, text_pid_login,
+    text_pid_limits;
 
 /* Links of a process and of its descriptors: writes the target. @return its length. */
 int64_t target_exe(const struct synthetic *of, char *to, size_t bytes);

@@ -83,12 +83,22 @@ static uint64_t terminal_device(int32_t minor)
     return FS_DEV(136, (uint64_t)minor - 16);
 }
 
-/* Pages it has mapped, not more than there are. */
-static uint64_t resident_pages(void)
-{
-    uint64_t total = port_view()->frames_total;
+/* What of the program is in memory, in pages: its own word is not asked for. */
+struct resident {
+    uint64_t all, private, dirty, private_dirty;
+};
 
-    return seen.vm_pages < total ? seen.vm_pages : total;
+static struct resident resident_of(const struct synthetic *of, uint64_t start, uint64_t end)
+{
+    uint64_t count[4];
+
+    port_resident(of->slot, start, (end - start) / PAGE, count);
+    return (struct resident){count[0], count[1], count[2], count[3]};
+}
+
+static struct resident resident_program(const struct synthetic *of)
+{
+    return resident_of(of, 0, PROC_TABLE_VA & ~(uint64_t)0xffffffffff);
 }
 
 static unsigned threads_of(const struct synthetic *of)
@@ -110,7 +120,7 @@ int64_t text_pid_stat(struct text *text, const struct synthetic *of)
              (unsigned long long)(e->children_cpu_ns / CLOCK_NS), 20 + e->nice, e->nice,
              threads_of(of), (unsigned long long)(e->start_ns / CLOCK_NS));
     text_add(text, "%llu %llu 18446744073709551615 ", (unsigned long long)seen.vm_pages * PAGE,
-             (unsigned long long)resident_pages());
+             (unsigned long long)resident_program(of).all);
     /* startcode endcode startstack kstkesp kstkeip; signal blocked sigignore sigcatch; wchan nswap
      * cnswap; exit_signal processor rt_priority policy; delays and guest times; data, brk, args. */
     text_add(text, "0 0 %llu 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 %llu 0 0 0 0 0\n",
@@ -118,15 +128,20 @@ int64_t text_pid_stat(struct text *text, const struct synthetic *of)
     return 0;
 }
 
-static void add_status_memory(struct text *text)
+static unsigned long long kib(uint64_t pages)
 {
-    unsigned long long size = (unsigned long long)seen.vm_pages * (PAGE / 1024);
-    unsigned long long resident = (unsigned long long)resident_pages() * (PAGE / 1024);
+    return (unsigned long long)pages * (PAGE / 1024);
+}
+
+static void add_status_memory(struct text *text, const struct synthetic *of)
+{
+    struct resident r = resident_program(of);
+    unsigned long long size = kib(seen.vm_pages), resident = kib(r.all);
 
     text_add(text, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n", size,
              size, 0, 0);
-    text_add(text, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8u kB\n",
-             resident, resident, resident, 0);
+    text_add(text, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\n",
+             resident, resident, kib(r.private), kib(r.all - r.private));
     text_add(text, "RssShmem:\t%8u kB\nVmData:\t%8llu kB\nVmStk:\t%8u kB\nVmExe:\t%8u kB\n", 0,
              resident, 0, 0);
     text_add(text, "VmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\n", 0, 0, 0);
@@ -174,7 +189,7 @@ int64_t text_pid_status(struct text *text, const struct synthetic *of)
     text_add(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", of->pid, of->pid,
              e->pgid, e->sid);
     if (e->state != PROC_ZOMBIE)
-        add_status_memory(text);
+        add_status_memory(text, of);
     text_add(text, "Threads:\t%u\n", threads_of(of));
     add_status_signals(text, of);
     text_add(text, "Cpus_allowed:\t%x\nCpus_allowed_list:\t0-%u\n",
@@ -186,8 +201,9 @@ int64_t text_pid_status(struct text *text, const struct synthetic *of)
 int64_t text_pid_statm(struct text *text, const struct synthetic *of)
 {
     see_head(of);
-    text_add(text, "%u %llu 0 0 0 %llu 0\n", seen.vm_pages, (unsigned long long)resident_pages(),
-             (unsigned long long)resident_pages());
+    struct resident r = resident_program(of);
+    text_add(text, "%u %llu %llu 0 0 %llu 0\n", seen.vm_pages, (unsigned long long)r.all,
+             (unsigned long long)(r.all - r.private), (unsigned long long)r.private);
     return 0;
 }
 
@@ -218,24 +234,77 @@ int64_t text_pid_command(struct text *text, const struct synthetic *of)
     return 0;
 }
 
+/* ---- mappings ---- */
+
+/* The published mapping that follows `last` by its start, which is no order of the list. 0: none. */
+static const struct proc_map *map_after(const struct proc_map *last)
+{
+    const struct proc_map *next = 0;
+
+    for (uint32_t i = 0; i < at_most(seen.map_count, COUNT(seen.maps)); i++) {
+        const struct proc_map *m = &seen.maps[i];
+
+        if (m->end > m->start && (!last || m->start > last->start) &&
+            (!next || m->start < next->start))
+            next = m;
+    }
+    return next;
+}
+
+static void add_map(struct text *text, const struct proc_map *m)
+{
+    char name[sizeof(m->name)];
+
+    name[clean(name, m->name, sizeof(name) - 1)] = 0;
+    text_add(text, "%08llx-%08llx %c%c%c%c %08llx 00:%02x %-10u", (unsigned long long)m->start,
+             (unsigned long long)m->end, m->rights & EXO_MAP_READ ? 'r' : '-',
+             m->rights & EXO_MAP_WRITE ? 'w' : '-', m->rights & EXO_MAP_EXEC ? 'x' : '-',
+             m->rights & FS_MAPS_SHARED ? 's' : 'p', (unsigned long long)m->offset,
+             m->file ? (unsigned)VOLUME_DEVICE(VOLUME_ROOT) : 0, m->file);
+    text_add(text, name[0] ? "                 %s\n" : "%s\n", name);
+}
+
+static bool see_maps(const struct synthetic *of)
+{
+    return see_head(of) && SEE(of, OFFSET(maps), sizeof(seen.maps));
+}
+
 int64_t text_pid_maps(struct text *text, const struct synthetic *of)
 {
-    uint32_t i;
-
-    if (!see_head(of) || !SEE(of, OFFSET(maps), sizeof(seen.maps)))
+    if (!see_maps(of))
         return 0;
-    for (i = 0; i < at_most(seen.map_count, COUNT(seen.maps)); i++) {
-        uint32_t rights = seen.maps[i].rights;
-        char name[64];
+    for (const struct proc_map *m = map_after(0); m; m = map_after(m))
+        add_map(text, m);
+    return 0;
+}
 
-        name[clean(name, seen.maps[i].name, sizeof(name) - 1)] = 0;
-        text_add(text, "%08llx-%08llx %c%c%c%c %08llx 00:%02x %-10u",
-                 (unsigned long long)seen.maps[i].start, (unsigned long long)seen.maps[i].end,
-                 rights & EXO_MAP_READ ? 'r' : '-', rights & EXO_MAP_WRITE ? 'w' : '-',
-                 rights & EXO_MAP_EXEC ? 'x' : '-', rights & FS_MAPS_SHARED ? 's' : 'p',
-                 (unsigned long long)seen.maps[i].offset,
-                 seen.maps[i].file ? (unsigned)VOLUME_DEVICE(VOLUME_ROOT) : 0, seen.maps[i].file);
-        text_add(text, name[0] ? "                 %s\n" : "%s\n", name);
+/* How many share a page nobody here knows, so there is no Pss. */
+static void add_map_sizes(struct text *text, const struct proc_map *m, const struct resident *r)
+{
+    text_add(text,
+             "Size: %18llu kB\nKernelPageSize: %8u kB\nMMUPageSize: %11u kB\nRss: %19llu kB\n",
+             kib((m->end - m->start) / PAGE), 4, 4, kib(r->all));
+    text_add(text, "Shared_Clean: %10llu kB\nShared_Dirty: %10llu kB\n",
+             kib(r->all - r->private - (r->dirty - r->private_dirty)),
+             kib(r->dirty - r->private_dirty));
+    text_add(text, "Private_Clean: %9llu kB\nPrivate_Dirty: %9llu kB\n",
+             kib(r->private - r->private_dirty), kib(r->private_dirty));
+    text_add(text, "Referenced: %12llu kB\nAnonymous: %13llu kB\nSwap: %18u kB\nLocked: %16u kB\n",
+             kib(r->all), kib(r->private), 0, 0);
+    text_add(text, "VmFlags:%s%s%s%s mr mw me\n", m->rights & EXO_MAP_READ ? " rd" : "",
+             m->rights & EXO_MAP_WRITE ? " wr" : "", m->rights & EXO_MAP_EXEC ? " ex" : "",
+             m->rights & FS_MAPS_SHARED ? " sh" : "");
+}
+
+int64_t text_pid_smaps(struct text *text, const struct synthetic *of)
+{
+    if (!see_maps(of))
+        return 0;
+    for (const struct proc_map *m = map_after(0); m; m = map_after(m)) {
+        struct resident r = resident_of(of, m->start, m->end);
+
+        add_map(text, m);
+        add_map_sizes(text, m, &r);
     }
     return 0;
 }

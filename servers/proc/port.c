@@ -345,6 +345,22 @@ uint64_t port_cpu_ns(uint32_t slot)
     return lives[slot].cpu_before + life_cpu_ns(&lives[slot]);
 }
 
+int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
+{
+    uint64_t end = va + pages * EXO_PAGE_SIZE;
+
+    if (pages == 0 || pages > EXO_USER_TOP / EXO_PAGE_SIZE || va >= EXO_USER_TOP)
+        return -EINVAL;
+    while (lives[slot].env != 0 && va < end) {
+        int64_t st = exo_space_count(lives[slot].env, va, (end - va) / EXO_PAGE_SIZE, count);
+
+        if (st <= 0)
+            return st == EXO_EDEAD ? 0 : errno_of(st);
+        va = (uint64_t)st;
+    }
+    return 0;
+}
+
 int64_t port_death(uint32_t slot)
 {
     struct exo_env_info info;

@@ -40,6 +40,8 @@ void port_notify(uint32_t slot, uint32_t bits);
 void port_wake(const void *word);
 /** CPU time of all lives of the process in environments and contexts. */
 uint64_t port_cpu_ns(uint32_t slot);
+/** Pages of a range that are in memory, as PROC_RESIDENT answers. */
+int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 /** If the environment has ended without our doing: the wait status for it, else -1. */
 int64_t port_death(uint32_t slot);
 exo_time port_now(void);

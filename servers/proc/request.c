@@ -315,6 +315,18 @@ static int64_t serve_published(struct request *r)
     return 0;
 }
 
+static int64_t serve_resident(struct request *r)
+{
+    uint64_t slot = r->m->w[0], count[4] = {0};
+
+    if (slot >= PROC_MAX || !process_exists((uint32_t)slot))
+        return -ESRCH;
+    int64_t st = port_resident((uint32_t)slot, r->m->w[1], r->m->w[2], count);
+    for (unsigned i = 1; i < 4; i++)
+        r->m->w[i] = count[i];
+    return st < 0 ? st : (int64_t)count[0];
+}
+
 static int64_t serve_stats(struct request *r)
 {
     r->m->w[1] = table_forked();
@@ -349,6 +361,7 @@ static const struct operation {
     [PROC_NICE] = {serve_nice, A_PROCESS},
     [PROC_STOP] = {serve_stop, A_PROCESS},
     [PROC_PUBLISHED] = {serve_published, ANY_SERVER},
+    [PROC_RESIDENT] = {serve_resident, ANY_SERVER},
     [PROC_STATS] = {serve_stats, A_PROCESS | ANY_SERVER},
     [PROC_BOOT] = {serve_boot, A_INIT},
     [PROC_INIT_SIGNALS] = {serve_init_signals, A_INIT},

@@ -95,6 +95,17 @@ def du_adds_up():
                    "/tmp/d/f"), r"^100000\s+/tmp/d/f$")
 
 
+def pmap_shows_the_memory_of_another_process():
+    """Of one that sleeps and of one that computes and never asks anybody for anything."""
+    result = sh("sleep 100 & p=$!; while :; do :; done & q=$!; sleep 0.3; pmap -x $p; pmap $q; "
+                "ls -l /proc/$p/fd | wc -l; kill $p $q")
+    check_match(result, r"^\S+ +\d\d+ +\d+ +0 r-x-- sleep$")
+    check_match(result, r"libc\.so\.6$")
+    check_match(result, r"^total kB +\d{4,} +\d{3,} +\d+$")
+    check_match(result, r"^ total +\d{4,}K$")
+    check_match(result, r"^4$")
+
+
 def free_shows_the_memory():
     result = run("free", "-m", options=["--mem", "512"])
     check_status(result, 0)

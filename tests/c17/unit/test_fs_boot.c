@@ -173,10 +173,9 @@ static void test_proc(void)
     strcpy(s->comm, "a) b\n");
     s->vm_pages = 300;
     fake_table[ALICE].cpu_ns = 1230000000;
-    char expected[] =
-        "101 (a) b?) S 1 101 101 1088 -1 0 0 0 0 0 123 0 0 0 20 0 1 0 100 1228800 300 "
-        "18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 "
-        "0\n";
+    char expected[] = "101 (a) b?) S 1 101 101 1088 -1 0 0 0 0 0 123 0 0 0 20 0 1 0 100 1228800 3 "
+                      "18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 "
+                      "0\n";
     ASSERT_STREQ(slurp(ROOT, "proc/101/stat"), expected);
     int fields = 0;
     for (char *at = strrchr(expected, ')') + 1; (at = strchr(at, ' ')); at++)
@@ -227,11 +226,23 @@ static void test_proc(void)
     ASSERT_EQ(path_call(BOB, FS_STAT, "proc/999", 0, 0), -ENOENT);
     TEST_END();
 
+    TEST_BEGIN("mappings are shown by address, with what is in memory");
+    s->map_count = 3;
+    s->maps[0] = (struct proc_map){.start = 0x9000, .end = 0xa000, .rights = 1, .name = "[heap]"};
+    s->maps[2] = (struct proc_map){.start = 0x1000, .end = 0x9000, .rights = 7};
+    const char *maps = slurp(ALICE, "proc/self/maps");
+    ASSERT_EQ(strncmp(maps, "00001000-00009000 rwxp", 22), 0);
+    ASSERT_NOT_NULL(strstr(maps, "\n00009000-0000a000 r--p"));
+    ASSERT_NULL(slurp(BOB, "proc/101/smaps"));
+    ASSERT_NOT_NULL(strstr(slurp(ROOT, "proc/101/smaps"), "\nRss:                  12 kB\n"));
+    TEST_END();
+
     TEST_BEGIN("any bytes may be published");
     memset((uint8_t *)s + 4096, 0xff, sizeof(*s) - 4096);
     ASSERT_NOT_NULL(slurp(ALICE, "proc/self/stat"));
     ASSERT_NOT_NULL(slurp(ALICE, "proc/self/status"));
     ASSERT_NOT_NULL(slurp(ALICE, "proc/self/maps"));
+    ASSERT_NOT_NULL(slurp(ALICE, "proc/self/smaps"));
     ASSERT_NOT_NULL(slurp(ALICE, "proc/self/cmdline"));
     ASSERT_NOT_NULL(slurp(ALICE, "proc/self/environ"));
     ASSERT_EQ(path_call(ALICE, FS_READLINK, "proc/self/exe", 0, 0), 512);

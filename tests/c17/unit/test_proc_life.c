@@ -68,6 +68,12 @@ void port_wake(const void *word)
 {
     (void)word;
 }
+int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
+{
+    (void)slot, (void)va;
+    count[0] = pages;
+    return 0;
+}
 uint64_t port_cpu_ns(uint32_t slot)
 {
     (void)slot;

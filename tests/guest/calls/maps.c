@@ -294,6 +294,46 @@ static void discard_throws_private_pages_away(void)
     drop(region);
 }
 
+static void counts_tell_what_is_there(void)
+{
+    exo_cap region = OK(exo_region_create(0, 8, 1));
+    struct child c;
+    uint64_t n[4] = {0};
+
+    OK(exo_map(0, page(0), 32, 0, 0, RW));
+    OK(exo_map(0, page(32), 8, region, 0, RW));
+    EXPECT(exo_space_count(0, page(0), 64, n), 0);
+    EXPECT(n[0], 0);
+    for (unsigned i = 0; i < 5; i++)
+        WORD(page(2 * i)) = 1;
+    WORD(page(33)) = 1;
+    EXPECT(WORD(page(34)), 0);
+    EXPECT(exo_space_count(0, page(0), 64, n), 0);
+    EXPECT(n[0], 7);
+    EXPECT(n[1], 5);
+    EXPECT(n[2] >= 6, true);
+    EXPECT(n[3], 5);
+    EXPECT(exo_space_count(0, page(2), 1, n), 0); /* one more */
+    EXPECT(n[0], 8);
+    child_make(&c, 64, 8);
+    OK(exo_map(c.env, page(0), 4, region, 1, EXO_MAP_READ | EXO_MAP_EAGER));
+    EXPECT(exo_unmap(0, page(0), 40), EXO_OK);
+    EXPECT(exo_space_count(c.env, page(0), 8, n), 0);
+    EXPECT(n[0], 10); /* pages 1 and 2 of the region */
+    drop(region);
+    for (int64_t at = 0; at >= 0 && (uint64_t)at < EXO_VIEW_VA;) {
+        int64_t next = exo_space_count(0, (uint64_t)at, (EXO_VIEW_VA - (uint64_t)at) / PAGE, n);
+
+        EXPECT_TRUE(next == 0 || next > at); /* in pieces */
+        at = next == 0 ? (int64_t)EXO_VIEW_VA : next;
+    }
+    EXPECT(exo_space_count(0, page(0), 1, (uint64_t *)UNMAPPED), EXO_EFAULT);
+    EXPECT(exo_space_count(0, page(0), 0, n), EXO_EINVAL);
+    EXPECT(exo_space_count(0, page(0) + 1, 1, n), EXO_EINVAL);
+    CAP_ERRORS(exo_space_count(C, page(0), 1, n), some_frame, c.env, EXO_R_READ);
+    child_drop(&c);
+}
+
 static void view_cannot_be_touched(void)
 {
     EXPECT_TRUE(!writable(EXO_VIEW_VA));
@@ -421,6 +461,7 @@ int main(void)
         T(protect_needs_the_range_without_holes),
         T(mappings_split_and_join),
         T(discard_throws_private_pages_away),
+        T(counts_tell_what_is_there),
         T(view_cannot_be_touched),
         T(mapping_over_the_utcb_hurts_nobody_else),
         T(utcb_needs_a_free_place),
