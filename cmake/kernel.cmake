@@ -6,6 +6,7 @@
 # under the kernel lock, kernel-checked.elf looks for wrong lock orders and for writes to freed memory.
 
 set(EXO_LIB_SOURCES
+  lib/answers.c
   lib/chacha.c
   lib/cpio.c
   lib/elf.c

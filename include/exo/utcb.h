@@ -67,7 +67,7 @@ struct exo_utcb {
     uint32_t nested;          /* not 0: the nested handler runs */
     _Atomic uint32_t pending; /* event bits; taken by the LibOS with an atomic exchange */
     uint32_t recv_caps;       /* how many capabilities a message may bring (0 .. EXO_MSG_CAPS) */
-    uint64_t badge;           /* of the last message received */
+    uint64_t badge;           /* of the last call received */
     struct exo_send send[EXO_MSG_CAPS];
     exo_cap received[EXO_MSG_CAPS]; /* as many as the tag says; 0 where none could be made */
     uint64_t reflect_saved[3]; /* registers of a foreign call, where the machine needs some to get
@@ -103,6 +103,13 @@ static_assert(offsetof(struct exo_utcb, frame) == 272, "ABI: UTCB");
 /* What a server receives instead of a message when its thread's event bits are pending:
  * label EXO_LABEL_EVENT, words[0] the bits (already taken from `pending`). */
 #define EXO_LABEL_EVENT 0xffffu
+
+/* A protocol's labels are below this bit. A client sets it when it sends a request once more because
+ * the server died with it (EXO_ERESTARTED): the request may have had its effect. */
+#define EXO_LABEL_AGAIN 0x8000u
+
+/* No badge: what a server may put into `badge` itself, to learn whether another call came since. */
+#define EXO_NO_BADGE UINT64_MAX
 
 /* Event bits that the kernel itself raises; the others are the holders' of the signal right. */
 #define EXO_EVENT_TIMER     0x80000000u /* exo_timer's deadline passed */

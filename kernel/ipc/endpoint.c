@@ -92,14 +92,21 @@ static __attribute__((noinline)) uint64_t deliver_bulk(struct thread *from, stru
     return EXO_TAG(EXO_TAG_LABEL(tag), bytes, caps < room ? caps : room);
 }
 
-/* Hands a message over: bulk, words, badge and, as the receiver's result, the tag. */
-static inline void deliver(struct thread *from, struct thread *to, uint64_t tag, uint64_t badge)
+/* Hands a message over: bulk, words and, as the receiver's result, the tag. */
+static inline void deliver(struct thread *from, struct thread *to, uint64_t tag)
 {
     if (!TAG_IS_SHORT(tag))
         tag = deliver_bulk(from, to, tag);
     hal_context_words(&to->context, &from->context);
-    to->utcb->badge = badge;
     hal_context_result(&to->context, (int64_t)tag);
+}
+
+/* Of a call the server learns the badge as well. */
+static inline void deliver_call(struct thread *from, struct thread *to, uint64_t tag,
+                                uint64_t badge)
+{
+    to->utcb->badge = badge;
+    deliver(from, to, tag);
 }
 
 static bool tag_ok(uint64_t tag)
@@ -167,7 +174,7 @@ int64_t sys_call(exo_cap endpoint, uint64_t tag)
     queue_remove(&e->receivers, server);
     server->state = THREAD_READY;
     serve(server, self);
-    deliver(self, server, tag, c->badge);
+    deliver_call(self, server, tag, c->badge);
     sched_direct(server);
     return SYS_DONE;
 }
@@ -213,7 +220,7 @@ static void receive(struct thread *self, struct endpoint *e, struct thread *answ
     } else if (next) {
         queue_remove(&e->callers, next);
         serve(self, next);
-        deliver(next, self, next->tag, next->badge);
+        deliver_call(next, self, next->tag, next->badge);
     } else {
         self->state = THREAD_RECEIVING;
         self->endpoint = e;
@@ -260,7 +267,7 @@ int64_t sys_reply_wait(exo_cap endpoint, uint64_t tag)
 
     /* Commit. */
     if (client) {
-        deliver(self, client, tag, 0);
+        deliver(self, client, tag);
         self->caller = 0;
         client->server = 0;
         if (client->sleep.place != 0) /* a deadline */

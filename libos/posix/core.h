@@ -16,6 +16,7 @@
 
 #include "handover.h"
 #include "posix.h"
+#include <libos/exo/ipc.h>
 
 #include <lib/linux/signal.h>
 #include <lib/string.h>

@@ -261,7 +261,7 @@ static int64_t move_to(exo_cap env, exo_cap thread)
 
     utcb->send[0] = (struct exo_send){env, EXO_SEND_COPY};
     utcb->send[1] = (struct exo_send){thread, EXO_SEND_COPY};
-    int64_t tag = exo_call(current()->proc, &m);
+    int64_t tag = ipc_call_again(current()->proc, &m);
     return tag < 0 ? errno_of(tag) : (int64_t)m.w[0];
 }
 

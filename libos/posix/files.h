@@ -18,6 +18,7 @@
 #define POSIX_FILES_H
 
 #include "posix.h"
+#include <libos/exo/ipc.h>
 
 #include <lib/heap.h>
 #include <lib/linux/fcntl.h>

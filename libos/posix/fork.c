@@ -95,12 +95,11 @@ static int64_t fork_register(struct fork *f, exo_cap env, exo_cap thread)
     };
 
     utcb->send[0] = (struct exo_send){env, EXO_SEND_COPY};
-    utcb->send[1] = (struct exo_send){thread, EXO_SEND_MOVE};
-    int64_t tag = exo_call(current()->proc, &m);
-    if (tag < 0) {
-        exo_cap_delete(thread, 0);
+    utcb->send[1] = (struct exo_send){thread, EXO_SEND_COPY};
+    int64_t tag = ipc_call_again(current()->proc, &m);
+    exo_cap_delete(thread, 0);
+    if (tag < 0)
         return errno_of(tag);
-    }
     if ((int64_t)m.w[0] < 0)
         return (int64_t)m.w[0];
     f->pid = (int32_t)m.w[0];

@@ -12,7 +12,6 @@
 static int64_t call_errno(int64_t error)
 {
     switch (error) {
-    case EXO_ERESTARTED: return -ESTALE;
     case EXO_ENOMEM:
     case EXO_ENOSLOT:
     case EXO_EOBJECTS: return -ENOMEM;
@@ -23,7 +22,7 @@ static int64_t call_errno(int64_t error)
 
 int64_t server_call(exo_cap endpoint, struct exo_message *m)
 {
-    int64_t tag = exo_call(endpoint, m);
+    int64_t tag = ipc_call_again(endpoint, m);
 
     return tag < 0 ? call_errno(tag) : (int64_t)m->w[0];
 }

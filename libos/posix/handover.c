@@ -5,6 +5,7 @@
 #include <lib/elf.h>
 #include <lib/linux/errno.h>
 #include <lib/string.h>
+#include <libos/exo/ipc.h>
 
 /* The layout of a fresh environment; posix.h has the same numbers for the LibOS itself. */
 #define LIBOS_VA    0x00007f0000000000u
@@ -146,7 +147,7 @@ static int64_t process_register(const struct handover_plan *plan, exo_cap env, e
     utcb->send[1] = (struct exo_send){thread, EXO_SEND_COPY};
     if (notifies)
         utcb->send[2] = (struct exo_send){plan->notification, EXO_SEND_COPY};
-    int64_t tag = exo_call(plan->proc, &m);
+    int64_t tag = ipc_call_again(plan->proc, &m);
     if (tag < 0)
         return errno_of_native(tag);
     if ((int64_t)m.w[0] < 0)
@@ -164,7 +165,7 @@ static int64_t process_run(const struct handover_plan *plan, exo_cap region,
 
     if (st < 0)
         return errno_of_native(st);
-    st = exo_call(plan->proc, &m);
+    st = ipc_call_again(plan->proc, &m);
     return st < 0 ? errno_of_native(st) : (int64_t)m.w[0];
 }
 

@@ -9,7 +9,7 @@ int64_t proc_call(struct exo_message *m, uint32_t op, uint64_t w0, uint64_t w1, 
                   uint64_t w3)
 {
     *m = (struct exo_message){.tag = EXO_TAG(op, 0, 0), .w = {w0, w1, w2, w3}};
-    int64_t tag = exo_call(current()->proc, m);
+    int64_t tag = ipc_call_again(current()->proc, m);
 
     return tag < 0 ? errno_of(tag) : (int64_t)m->w[0];
 }
@@ -161,7 +161,7 @@ DEFINE_CALL2(setgroups, count, list)
         return -EINVAL;
     if (user_read(utcb->msg, list, count * 4) < 0)
         return -EFAULT;
-    int64_t tag = exo_call(current()->proc, &m);
+    int64_t tag = ipc_call_again(current()->proc, &m);
     return tag < 0 ? errno_of(tag) : (int64_t)m.w[0];
 }
 

@@ -23,7 +23,7 @@ static int64_t context_register(struct process *p, struct process *parent, struc
 
         utcb->send[0] = (struct exo_send){EXO_CAP_ENV, EXO_SEND_COPY};
         utcb->send[1] = (struct exo_send){t->cap, EXO_SEND_COPY};
-        int64_t tag = exo_call(parent->proc, &m);
+        int64_t tag = ipc_call_again(parent->proc, &m);
         if (tag < 0)
             return errno_of(tag);
         if ((int64_t)m.w[0] == -EINVAL)

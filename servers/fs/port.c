@@ -13,6 +13,7 @@
 
 #include <exo.h>
 #include <libos/exo/clock.h>
+#include <libos/exo/ipc.h>
 
 #define ARCHIVE_VA   0x0000200000000000u
 #define TABLE_VA     0x0000210000000000u
@@ -283,7 +284,7 @@ static int64_t publish(uint32_t slot)
     if (published && published_slot == slot)
         return 0;
     port_request_done();
-    tag = exo_call(EXO_SRV_PROC, &m);
+    tag = ipc_call_again(EXO_SRV_PROC, &m);
     if (tag < 0 || (int64_t)m.w[0] < 0 || EXO_TAG_CAPS((uint64_t)tag) == 0)
         return -ESRCH;
     published = exo_utcb()->received[0];
@@ -319,7 +320,7 @@ void port_process_counts(uint64_t *processes, uint64_t *forks)
     struct exo_message m = {.tag = EXO_TAG(PROC_STATS, 0, 0)};
 
     *processes = *forks = 0;
-    if (exo_call(EXO_SRV_PROC, &m) >= 0 && (int64_t)m.w[0] >= 0) {
+    if (ipc_call_again(EXO_SRV_PROC, &m) >= 0 && (int64_t)m.w[0] >= 0) {
         *processes = m.w[0];
         *forks = m.w[1];
     }

@@ -105,7 +105,7 @@ static void heed_signals(void)
     static const uint64_t stop = 1ull << (SIGTERM - 1) | 1ull << (SIGUSR1 - 1) |
                                  1ull << (SIGUSR2 - 1) | 1ull << (SIGPWR - 1);
     struct exo_message m = ipc_message(PROC_INIT_SIGNALS, 0, 0, 0, 0);
-    int64_t tag = exo_call(services_proc(), &m);
+    int64_t tag = ipc_call_again(services_proc(), &m);
 
     if (tag >= 0 && (m.w[0] & stop) != 0)
         power_off(0);

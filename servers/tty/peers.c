@@ -9,6 +9,7 @@
 #include <lib/linux/errno.h>
 #include <lib/linux/fcntl.h>
 #include <lib/string.h>
+#include <libos/exo/ipc.h>
 #include <proto/fs.h>
 
 exo_cap peer_notification;
@@ -16,7 +17,7 @@ exo_cap peer_notification;
 /* The result, a failed call being an error of input and output. */
 static int64_t call(exo_cap server, struct exo_message *m)
 {
-    return exo_call(server, m) < 0 ? -EIO : (int64_t)m->w[0];
+    return ipc_call_again(server, m) < 0 ? -EIO : (int64_t)m->w[0];
 }
 
 int64_t peer_signal_group(int32_t pgid, int32_t signo, uint32_t flags)
