@@ -74,6 +74,19 @@ exo_server(init
   servers/init/watch.c
   libos/posix/handover.c
 )
+exo_server(pci
+  drivers/pci/access.c
+  drivers/pci/config.c
+  drivers/pci/main.c
+)
+exo_server(virtio_blk
+  drivers/virtio_blk/disk.c
+  drivers/virtio_blk/extent.c
+  drivers/virtio_blk/main.c
+  drivers/virtio_blk/queue.c
+  libos/virtio/pci.c
+  libos/virtio/ring.c
+)
 exo_server(proc
   servers/proc/credentials.c
   servers/proc/jobs.c

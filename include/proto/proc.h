@@ -236,6 +236,11 @@ enum {
 
 /* Badges at or above this belong to servers (their names below), which act with root's authority. */
 #define PROC_BADGE_SERVER 0x10000u
-enum { PROC_SERVER_INIT = PROC_BADGE_SERVER, PROC_SERVER_FS, PROC_SERVER_TTY };
+enum {
+    PROC_SERVER_INIT = PROC_BADGE_SERVER,
+    PROC_SERVER_FS,
+    PROC_SERVER_TTY,
+    PROC_SERVER_VIRTIO_BLK,
+};
 
 #endif

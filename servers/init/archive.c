@@ -18,10 +18,12 @@ static struct known {
     {                                           \
         .name = text, .length = sizeof text - 1 \
     }
-    FILE("usr/sbin/proc"),         FILE("usr/sbin/fs"),
-    FILE("usr/sbin/tty"),          FILE("usr/lib/exo/rights/proc"),
-    FILE("usr/lib/exo/rights/fs"), FILE("usr/lib/exo/rights/tty"),
-    FILE("usr/lib/exo/posix.elf"), FILE("etc/passwd"),
+    FILE("usr/sbin/pci"),           FILE("usr/sbin/virtio_blk"),
+    FILE("usr/lib/exo/rights/pci"), FILE("usr/lib/exo/rights/virtio_blk"),
+    FILE("usr/sbin/proc"),          FILE("usr/sbin/fs"),
+    FILE("usr/sbin/tty"),           FILE("usr/lib/exo/rights/proc"),
+    FILE("usr/lib/exo/rights/fs"),  FILE("usr/lib/exo/rights/tty"),
+    FILE("usr/lib/exo/posix.elf"),  FILE("etc/passwd"),
     FILE("run/exo/command"),
 #undef FILE
 };

@@ -11,7 +11,7 @@
 
 #define WORDS 4u
 
-const char *const server_names[SERVERS] = {"proc", "fs", "tty"};
+const char *const server_names[SERVERS] = {"pci", "virtio_blk", "proc", "fs", "tty"};
 
 struct word {
     const char *text;
@@ -145,6 +145,22 @@ static bool line_console(struct rights *r, const struct word *w)
            add_device(r, (struct device){.kind = DEVICE_CONSOLE_IRQ});
 }
 
+static bool line_pci(struct rights *r, const struct word *w)
+{
+    bool room = add_device(r, (struct device){.kind = DEVICE_PCI_CONFIG}) &&
+                add_device(r, (struct device){.kind = DEVICE_PCI_WINDOW});
+
+    (void)w;
+    for (uint32_t i = 0; i < RIGHTS_PCI_IRQS && room; i++)
+        room = add_device(r, (struct device){.kind = DEVICE_PCI_IRQ, .first = i});
+    return room;
+}
+
+static bool line_frames(struct rights *r, const struct word *w)
+{
+    return word_number(w, 65536, &r->frames) && r->frames > 0;
+}
+
 static bool line_memory(struct rights *r, const struct word *w)
 {
     return word_number(w, 90, &r->memory) && r->memory > 0;
@@ -160,10 +176,11 @@ static const struct {
     unsigned words; /* after the name */
     bool (*take)(struct rights *, const struct word *);
 } lines[] = {
-    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},       {"archive", 0, line_archive},
-    {"options", 0, line_options},   {"call", 1, line_call},     {"mint", 1, line_mint},
-    {"table", 1, line_table},       {"ioport", 2, line_ioport}, {"irq", 1, line_irq},
-    {"console", 0, line_console},   {"memory", 1, line_memory}, {"priority", 1, line_priority},
+    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},           {"archive", 0, line_archive},
+    {"options", 0, line_options},   {"call", 1, line_call},         {"mint", 1, line_mint},
+    {"table", 1, line_table},       {"ioport", 2, line_ioport},     {"irq", 1, line_irq},
+    {"pci", 0, line_pci},           {"frames", 1, line_frames},     {"console", 0, line_console},
+    {"memory", 1, line_memory},     {"priority", 1, line_priority},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

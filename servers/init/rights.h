@@ -10,13 +10,16 @@
  *     archive              the boot archive's pages, readable and writable
  *     options              the kernel's command line (EXO_BOOT_VA)
  *     console              the serial console's registers, and its interrupt line \
+ *     pci                  the PCI bus: its configuration space, the window of addresses for devices,
+ *                          and 16 interrupt lines: messages, else pin p of device d at 4 (d % 4) + p
  *     ioport BASE COUNT    I/O ports                                              | from slot
  *     irq LINE             an interrupt line                                      / EXO_SRV_DEVICE
- *                          on, in this order (console: two slots)
- *     memory PERCENT       its account: this part of the machine's free frames
+ *                          on, in this order (console: two slots; pci: 18)
+ *     memory PERCENT       its account: this part of the machine's free frames,
+ *     frames N             or this many
  *     priority N           of its first thread, 1 to 23
  *
- * NAME is proc, fs or tty. Numbers are decimal or, with 0x, hexadecimal.
+ * NAME is pci, virtio_blk, proc, fs or tty. Numbers are decimal or, with 0x, hexadecimal.
  */
 #ifndef INIT_RIGHTS_H
 #define INIT_RIGHTS_H
@@ -25,16 +28,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum server { SERVER_PROC, SERVER_FS, SERVER_TTY, SERVERS };
+enum server { SERVER_PCI, SERVER_VIRTIO_BLK, SERVER_PROC, SERVER_FS, SERVER_TTY, SERVERS };
 extern const char *const server_names[SERVERS];
 
-enum device_kind { DEVICE_IOPORT, DEVICE_IRQ, DEVICE_CONSOLE_REGISTERS, DEVICE_CONSOLE_IRQ };
+enum device_kind {
+    DEVICE_IOPORT,
+    DEVICE_IRQ,
+    DEVICE_CONSOLE_REGISTERS,
+    DEVICE_CONSOLE_IRQ,
+    DEVICE_PCI_CONFIG,
+    DEVICE_PCI_WINDOW,
+    DEVICE_PCI_IRQ, /* first: which of the 16 */
+};
 struct device {
     enum device_kind kind;
     uint32_t first, count; /* ports; an irq's line is `first` */
 };
 
-#define RIGHTS_DEVICES       8u
+#define RIGHTS_PCI_IRQS      16u
+#define RIGHTS_DEVICES       24u
 #define RIGHTS_PRIORITY      16u /* without a line */
 #define RIGHTS_PRIORITY_MOST 23u /* init itself has 24 */
 #define RIGHTS_MEMORY        5u
@@ -46,6 +58,7 @@ struct rights {
     struct device devices[RIGHTS_DEVICES];
     uint32_t device_count;
     uint32_t memory; /* percent */
+    uint32_t frames; /* if not 0: instead of `memory` */
     uint32_t priority;
 };
 

@@ -31,11 +31,13 @@ static struct service {
 } services[SERVERS];
 
 /* What callers of proc are known by. Nobody calls with proc's own badge. */
-static const uint64_t badges[SERVERS] = {0, PROC_SERVER_FS, PROC_SERVER_TTY};
-static const exo_cap slots[SERVERS] = {EXO_SRV_PROC, EXO_SRV_FS, EXO_SRV_TTY};
+static const uint64_t badges[SERVERS] = {0, PROC_SERVER_VIRTIO_BLK, 0, PROC_SERVER_FS,
+                                         PROC_SERVER_TTY};
+static const exo_cap slots[SERVERS] = {EXO_SRV_PCI, EXO_SRV_VIRTIO_BLK, EXO_SRV_PROC, EXO_SRV_FS,
+                                       EXO_SRV_TTY};
 
 static exo_cap table, table_reader, proc, boot_record;
-static uint32_t memory_given; /* percent */
+static uint64_t frames_all, frames_given;
 
 exo_cap services_proc(void)
 {
@@ -49,7 +51,7 @@ exo_cap services_table(void)
 
 uint32_t services_memory_left(void)
 {
-    return 100 - memory_given - MEMORY_KEPT;
+    return (uint32_t)((frames_all - frames_given) * 100 / frames_all) - MEMORY_KEPT;
 }
 
 /* A call that must give a handle, or the system cannot start. */
@@ -60,18 +62,23 @@ static exo_cap need(int64_t result, const char *what)
     return (exo_cap)result;
 }
 
-exo_cap account_make(const char *for_whom, uint32_t percent)
+/* A percentage of the frames that were free at the start. */
+static uint64_t part_of_memory(uint32_t percent)
 {
-    static uint64_t frames;
-
-    if (frames == 0) { /* the first time: no other account is cut off yet */
+    if (frames_all == 0) { /* the first time: no account is cut off yet */
         uint64_t words[4];
 
         if (exo_account_info(EXO_CAP_ACCOUNT, words) == EXO_OK)
-            frames = words[0] - words[1];
+            frames_all = words[0] - words[1];
     }
-    return need(exo_account_create(EXO_CAP_ACCOUNT, frames * percent / 100, frames * percent / 100),
-                for_whom);
+    return frames_all * percent / 100;
+}
+
+exo_cap account_make(const char *for_whom, uint32_t percent)
+{
+    uint64_t frames = part_of_memory(percent);
+
+    return need(exo_account_create(EXO_CAP_ACCOUNT, frames, frames), for_whom);
 }
 
 /* ---- one server -------------------------------------------------------------------------------- */
@@ -95,9 +102,52 @@ static exo_cap console_registers(const struct exo_console *c)
     return need(exo_device_frame(EXO_CAP_PLATFORM, start, pages), "console");
 }
 
+/* Interrupt line `i` of the PCI bus; 0: it has none, or it is the line of one before. */
+static exo_cap pci_line(const struct exo_pci *pci, uint32_t i)
+{
+    uint32_t line = pci->first_message + i;
+
+    if (pci->kind == EXO_PCI_NONE || (pci->messages != 0 && i >= pci->messages))
+        return 0;
+    if (pci->messages == 0) {
+        line = pci->pins[i / EXO_PCI_PINS][i % EXO_PCI_PINS];
+        for (uint32_t k = 0; k < i; k++)
+            if (pci->pins[k / EXO_PCI_PINS][k % EXO_PCI_PINS] == line)
+                return 0;
+        if (line == 0)
+            return 0;
+    }
+    return need(exo_irq_create(EXO_CAP_PLATFORM, line), "interrupt line");
+}
+
+#define PCI_BUS_BYTES 0x100000u /* of configuration space: bus 0's */
+
+static exo_cap pci_config(const struct exo_pci *pci)
+{
+    switch (pci->kind) {
+    case EXO_PCI_PORTS:
+        return need(
+            exo_ioport_create(EXO_CAP_PLATFORM, (uint32_t)pci->config, (uint32_t)pci->config_bytes),
+            "PCI bus");
+    case EXO_PCI_ECAM:
+        return need(exo_device_frame(EXO_CAP_PLATFORM, pci->config, PCI_BUS_BYTES / EXO_PAGE_SIZE),
+                    "PCI bus");
+    default: return 0;
+    }
+}
+
+static exo_cap pci_window(const struct exo_pci *pci)
+{
+    if (pci->kind == EXO_PCI_NONE || pci->window_bytes == 0)
+        return 0;
+    return need(exo_device_frame(EXO_CAP_PLATFORM, pci->window, pci->window_bytes / EXO_PAGE_SIZE),
+                "PCI bus");
+}
+
 static void give_device(const struct service *s, const struct device *d, uint32_t slot)
 {
-    const struct exo_console *console = &((const struct exo_boot *)EXO_BOOT_VA)->console;
+    const struct exo_boot *boot = (const struct exo_boot *)EXO_BOOT_VA;
+    const struct exo_console *console = &boot->console;
     exo_cap cap = 0;
 
     switch (d->kind) {
@@ -111,8 +161,16 @@ static void give_device(const struct service *s, const struct device *d, uint32_
     case DEVICE_CONSOLE_IRQ:
         cap = need(exo_irq_create(EXO_CAP_PLATFORM, console->irq), "console's interrupt line");
         break;
+    case DEVICE_PCI_CONFIG: cap = pci_config(&boot->pci); break;
+    case DEVICE_PCI_WINDOW: cap = pci_window(&boot->pci); break;
+    case DEVICE_PCI_IRQ: cap = pci_line(&boot->pci, d->first); break;
     }
-    give(s, EXO_WELL_KNOWN(slot), cap, EXO_R_READ | EXO_R_WRITE | EXO_R_CONTROL, 0);
+    /* Only the PCI bus' are passed on, to drivers; and of those there may be fewer. */
+    if (cap != 0)
+        give(s, EXO_WELL_KNOWN(slot), cap,
+             EXO_R_READ | EXO_R_WRITE | EXO_R_CONTROL |
+                 (d->kind >= DEVICE_PCI_CONFIG ? EXO_R_GRANT : 0),
+             0);
 }
 
 static void give_options(const struct service *s)
@@ -175,6 +233,18 @@ static void read_rights(const char *name, struct rights *r)
         power_off_because(STATUS_FAILED, "%s: line %u of %s says nothing known", name, line, path);
 }
 
+static exo_cap server_account(const char *name, const struct rights *r)
+{
+    uint64_t frames = part_of_memory(r->memory);
+
+    if (r->frames != 0)
+        frames = r->frames;
+    frames_given += frames;
+    if (frames_given > part_of_memory(MEMORY_MOST))
+        power_off_because(STATUS_FAILED, "%s: no memory is left for processes", name);
+    return need(exo_account_create(EXO_CAP_ACCOUNT, frames, frames), name);
+}
+
 static void start_server(enum server which)
 {
     const char *name = server_names[which];
@@ -191,10 +261,7 @@ static void start_server(enum server which)
         power_off_because(STATUS_FAILED, "no %s in the boot archive", path);
     plan.elf = file.data;
     plan.elf_bytes = file.bytes;
-    memory_given += rights.memory;
-    if (memory_given > MEMORY_MOST)
-        power_off_because(STATUS_FAILED, "%s: no memory is left for processes", name);
-    plan.account = account_make(name, rights.memory);
+    plan.account = server_account(name, &rights);
     plan.priority = rights.priority;
     result = spawn_create(&plan, &s->program);
     if (result != EXO_OK)

@@ -62,6 +62,21 @@ static void grants(void)
     ASSERT_EQ(r.devices[2].first, 9);
     TEST_END();
 
+    TEST_BEGIN("the PCI bus is its configuration, its window and 16 lines");
+    ASSERT_EQ(parse("pci\n"), 0);
+    ASSERT_EQ(r.device_count, 2 + RIGHTS_PCI_IRQS);
+    ASSERT_EQ(r.devices[0].kind, DEVICE_PCI_CONFIG);
+    ASSERT_EQ(r.devices[1].kind, DEVICE_PCI_WINDOW);
+    ASSERT_EQ(r.devices[17].kind, DEVICE_PCI_IRQ);
+    ASSERT_EQ(r.devices[17].first, 15);
+    TEST_END();
+
+    TEST_BEGIN("an account may be a number of frames");
+    ASSERT_EQ(parse("frames 384\ncall pci\ncall virtio_blk"), 0);
+    ASSERT_EQ(r.frames, 384);
+    ASSERT_TRUE(r.call[SERVER_PCI] && r.call[SERVER_VIRTIO_BLK]);
+    TEST_END();
+
     TEST_BEGIN("comments, spaces and empty lines mean nothing");
     ASSERT_EQ(parse("# all\n\n  \t\n  log\t# to the kernel's log\r\n#endpoint\nendpoint#"), 0);
     ASSERT_TRUE(r.log && r.endpoint);
@@ -100,6 +115,9 @@ static void refusals(void)
         "memory 0",
         "memory 91",
         "memory 4%",
+        "frames 0",
+        "frames 65537",
+        "pci 1",
         "irq 0x",
     };
 
@@ -112,8 +130,9 @@ static void refusals(void)
     TEST_END();
 
     TEST_BEGIN("there is an end to devices");
-    ASSERT_EQ(parse("irq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\n"), 0);
-    ASSERT_EQ(parse("irq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1"), 9);
+    ASSERT_EQ(parse("pci\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\n"), 0);
+    ASSERT_EQ(parse("pci\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\nirq 1\n"), 8);
+    ASSERT_EQ(parse("pci\npci\n"), 2);
     TEST_END();
 }
 
