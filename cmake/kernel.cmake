@@ -12,6 +12,7 @@ set(EXO_LIB_SOURCES
   lib/elf.c
   lib/format.c
   lib/heap.c
+  lib/partition.c
   lib/string.c
   lib/undo.c
 )

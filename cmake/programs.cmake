@@ -46,6 +46,7 @@ endmacro()
 # The libraries under the programs.
 exo_archive(libos_exo native_flags
   libos/exo/arch/${EXO_ARCH}/start.S
+  libos/exo/block.c
   libos/exo/ipc.c
   libos/exo/log.c
   libos/exo/memory.c
@@ -105,6 +106,7 @@ set(EXO_FS_SOURCES
   servers/fs/attr.c
   servers/fs/caller.c
   servers/fs/data.c
+  servers/fs/disk.c
   servers/fs/events.c
   servers/fs/fifo.c
   servers/fs/file.c
@@ -150,6 +152,7 @@ exo_posix(
   libos/posix/arguments.c
   libos/posix/attend.c
   libos/posix/attributes.c
+  libos/posix/blockdev.c
   libos/posix/claim.c
   libos/posix/clone.c
   libos/posix/device.c
@@ -212,6 +215,7 @@ exo_posix(
   libos/posix/wait.c
   libos/posix/wait4.c
   libos/posix/window.c
+  libos/exo/block.c
   ${EXO_MACHINE_POSIX_SOURCES}
   libos/posix/arch/${EXO_ARCH}/entry.S
   libos/posix/arch/${EXO_ARCH}/fault.c

@@ -60,6 +60,7 @@ enum fs_kind {
 
 /* Device numbers that the LibOS serves by itself or takes to tty (Linux's numbers). */
 #define FS_DEV(major, minor) ((uint64_t)(major) << 8 | (minor))
+#define FS_DISK_MAJOR        254u /* minors: 16 for each disk, the first of them all of it */
 
 /* In msg[] of FS_OPEN's reply. */
 struct fs_open_reply {
@@ -138,6 +139,8 @@ enum fs_op {
     FS_WATCH_READ,   /* w0: 1 to look only; w1: bytes <= FS_IO_BYTES; reply msg: whole struct
                         inotify_event records, w0 = bytes (0 if looking), w1 = bytes still queued.
                         -EAGAIN: there are none; -EINVAL: the first does not fit */
+    FS_EXTENT, /* of a block device: reply 1 capability: an extent of proto/block.h with the rights of
+                  this opening. -ENXIO: no device is there; -EROFS */
 };
 
 #define FS_PARCEL_BYTES    512u

@@ -250,7 +250,7 @@ int64_t file_write_at(struct file *f, uint64_t user, uint64_t bytes, uint64_t *o
 
 static bool file_has_offset(const struct file *f)
 {
-    return f->kind == FS_REGULAR || f->kind == FS_SYNTHETIC;
+    return f->kind == FS_REGULAR || f->kind == FS_SYNTHETIC || f->kind == FILE_BLOCK;
 }
 
 int64_t file_read(struct file *f, uint64_t user, uint64_t bytes)

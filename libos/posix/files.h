@@ -181,7 +181,8 @@ int64_t path_open(struct path *path, uint32_t flags, uint32_t mode, struct file 
 
 /* ---- kinds of file, for open.c ----------------------------------------------------------------- */
 
-extern const struct file_ops regular_ops, synthetic_ops, directory_ops, path_ops, tty_ops;
+extern const struct file_ops regular_ops, synthetic_ops, directory_ops, path_ops, tty_ops,
+    blockdev_ops;
 
 /* The operations for a device, or 0: it is tty's or nobody's. */
 const struct file_ops *device_ops(uint64_t rdev, uint32_t *kind);
@@ -190,6 +191,9 @@ bool tty_is_device(uint64_t rdev);
 void tty_to_stream(struct file *f);
 /* Opens the terminal behind the device node: fills in ops and capabilities. */
 int64_t tty_open(struct file *f, uint64_t rdev, uint32_t flags);
+bool blockdev_is_device(uint64_t rdev);
+/* Gets the extent of a block device that fs has opened. */
+int64_t blockdev_open(struct file *f);
 int64_t fifo_open(struct file *f, uint32_t flags);
 /* The state page of a regular file, 0 if fs does not lend it. */
 const struct fs_state *regular_state(struct file *f);

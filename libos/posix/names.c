@@ -291,6 +291,8 @@ static int64_t file_sync(uint64_t fd)
 
     if (!f || (file_flags(f) & O_PATH))
         return -EBADF;
+    if (f->ops->sync)
+        return f->ops->sync(f);
     if (f->kind != FS_REGULAR && f->kind != FS_DIRECTORY)
         return f->kind == FS_SYNTHETIC ? 0 : -EINVAL;
     return server_call(f->caps[0], &m);

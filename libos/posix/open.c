@@ -126,6 +126,8 @@ static int64_t device_open(struct file *f, uint64_t rdev, uint32_t flags)
         f->ops = ops;
         return 0;
     }
+    if (blockdev_is_device(rdev))
+        return blockdev_open(f);
     return tty_is_device(rdev) ? tty_open(f, rdev, flags) : -ENXIO;
 }
 

@@ -179,6 +179,7 @@ struct file_ops {
     int64_t (*seek)(struct file *f, int64_t offset, int whence);         /* ESPIPE */
     int64_t (*ioctl)(struct file *f, uint32_t request, uint64_t arg);    /* ENOTTY */
     int64_t (*stat)(struct file *f, struct fs_stat *out);
+    int64_t (*sync)(struct file *f);                                   /* asks fs */
     int64_t (*truncate)(struct file *f, uint64_t size);                /* EINVAL */
     int64_t (*readdir)(struct file *f, uint64_t user, uint64_t bytes); /* ENOTDIR */
     /* The capability to map and the page index in it where file offset 0 lies. ENODEV */
@@ -212,6 +213,7 @@ enum {
     FILE_PIPE = 100,
     FILE_SOCKET,
     FILE_TTY,
+    FILE_BLOCK,
     FILE_EPOLL,
     FILE_EVENT,
     FILE_SIGNAL,

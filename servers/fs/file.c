@@ -550,3 +550,18 @@ int64_t file_fsync(struct request *q)
         return -EBADF;
     return kind == FS_REGULAR || kind == FS_DIRECTORY ? 0 : -EINVAL;
 }
+
+int64_t file_extent(struct request *q)
+{
+    const struct open_file *file = q->file;
+    int64_t status;
+
+    if (!S_ISBLK(file->inode->mode) || (file->flags & O_PATH))
+        return -EBADF;
+    status = port_extent(file->inode->rdev, may_write(file));
+    if (status < 0)
+        return status;
+    q->give = (exo_cap)status;
+    q->give_mode = EXO_SEND_MOVE;
+    return 0;
+}

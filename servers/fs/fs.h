@@ -68,6 +68,13 @@ extern struct volume_info volumes[VOLUMES];
 
 /* Makes the directories and nodes that exist without an archive; after the archive was read. */
 int64_t volumes_make(void);
+/* A device node, made or found by its path. */
+int64_t volume_device(const char *path, uint32_t mode, uint32_t gid, uint64_t rdev);
+
+/* ---- disks (disk.c) -------------------------------------------------------------------------- */
+
+/* Makes the nodes of disks and partitions; after the volumes. */
+void disks_find(void);
 
 /* ---- runs of pages (runs.c) ------------------------------------------------------------------ */
 
@@ -260,7 +267,7 @@ handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink,
     fs_sync, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put, fs_parcel_take,
     fs_parcel_drop;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
-    file_fsync, file_lock, file_fifo;
+    file_fsync, file_lock, file_fifo, file_extent;
 handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;
 
 /* ---- open files (file.c) --------------------------------------------------------------------- */

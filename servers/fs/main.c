@@ -152,6 +152,7 @@ int main(void)
         log_line("no memory for the root file system");
         return 1;
     }
+    disks_find();
     log_line("%lld entries in the boot archive", (long long)entries);
     serve();
 }

@@ -44,6 +44,9 @@ int64_t port_file_handle(uint32_t id);
 void port_drop(exo_cap cap);
 uint32_t port_slot(exo_cap cap);
 
+/* Disks (disk.c): an extent, for one opening of a block device. */
+int64_t port_extent(uint64_t rdev, bool write);
+
 /* ---- what procfs and statfs tell ---- */
 /* Pages that files may take, and have taken; the archive's in both. */
 void port_store_usage(uint64_t *limit, uint64_t *used);

@@ -48,6 +48,7 @@ static handler *const file_handlers[] = {
     [FS_WATCH_PAGE - FILE_OPS_FIRST] = file_watch_page,
     [FS_WATCH_REMOVE - FILE_OPS_FIRST] = file_watch_remove,
     [FS_WATCH_READ - FILE_OPS_FIRST] = file_watch_read,
+    [FS_EXTENT - FILE_OPS_FIRST] = file_extent,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

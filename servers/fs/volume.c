@@ -94,6 +94,18 @@ static int64_t make_nodes(void)
     return 0;
 }
 
+int64_t volume_device(const char *path, uint32_t mode, uint32_t gid, uint64_t rdev)
+{
+    struct inode *inode = make(path, mode);
+
+    if (!inode)
+        return -ENOSPC;
+    inode->volume = VOLUME_DEV;
+    inode->gid = gid;
+    inode->rdev = rdev;
+    return 0;
+}
+
 static int64_t make_file(const char *path, const char *text)
 {
     struct inode *inode = make(path, S_IFREG | 0444);
