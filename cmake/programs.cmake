@@ -43,6 +43,13 @@ macro(exo_posix)
     ${ARGN})
 endmacro()
 
+# ext4, a library of fs that its unit tests build for the host.
+set(EXO_EXT4_SOURCES)
+foreach(file blocks bitmap cache checksum directory extent file group hash htree inode inodes journal
+    journal map mount name operation orphan readdir remove replay report superblock xattr)
+  list(APPEND EXO_EXT4_SOURCES servers/fs/ext4/${file}.c)
+endforeach()
+
 # The libraries under the programs.
 exo_archive(libos_exo native_flags
   libos/exo/arch/${EXO_ARCH}/start.S
@@ -55,6 +62,7 @@ exo_archive(libos_exo native_flags
   libos/exo/start.c
   libos/exo/thread.c
 )
+exo_archive(servers_ext4 native_flags ${EXO_EXT4_SOURCES})
 exo_archive(libos_tiny native_flags
   libos/tiny/arch/${EXO_ARCH}/tiny.S
   libos/tiny/pager.c
