@@ -107,14 +107,13 @@ exo_server(proc
   servers/proc/table.c
   servers/proc/wait.c
 )
-# All but main.c and port.c is also built for the host, with its unit tests.
+# All but disk.c, main.c and port.c is also built for the host, with its unit tests.
 set(EXO_FS_SOURCES
   servers/fs/arch/${EXO_ARCH}/cpuinfo.c
   servers/fs/archive.c
   servers/fs/attr.c
   servers/fs/caller.c
   servers/fs/data.c
-  servers/fs/disk.c
   servers/fs/events.c
   servers/fs/fifo.c
   servers/fs/file.c
@@ -133,7 +132,7 @@ set(EXO_FS_SOURCES
   servers/fs/tree.c
   servers/fs/volume.c
 )
-exo_server(fs servers/fs/main.c servers/fs/port.c ${EXO_FS_SOURCES})
+exo_server(fs servers/fs/disk.c servers/fs/main.c servers/fs/port.c ${EXO_FS_SOURCES})
 exo_server(tty
   servers/tty/discipline.c
   servers/tty/editing.c
