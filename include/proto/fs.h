@@ -133,7 +133,9 @@ enum fs_op {
                      tries, and sleeps on that word, at most a second (the holder of a lock may
                      have died, which the next try finds out) */
     FS_FIFO_END,   /* reply 1 capability: the region of the FIFO, FS_FIFO_PAGES pages, READ | WRITE.
-                     Page 0 is struct fs_fifo, the others are the openers' */
+                     Page 0 is struct fs_fifo, the others are the openers'. w1: the count of the other
+                     side's opens, as it stood when this end was opened and without an end that was
+                     open then: once it is another, the open has found its partner */
     FS_WATCH_PAGE, /* of an instance: reply 1 capability: struct fs_watch_page's region, READ */
     FS_WATCH_REMOVE, /* w0: the watch */
     FS_WATCH_READ,   /* w0: 1 to look only; w1: bytes <= FS_IO_BYTES; reply msg: whole struct

@@ -3,7 +3,7 @@
  * FIFOs: pipes with a name. fs gives every opener the same region and counts the open ends in its
  * first page (struct fs_fifo); the ring that the openers run lies behind it.
  *
- * Opening waits for the other side, as long as the counts of ends ever opened do not move.
+ * Opening waits for the other side: until it has been opened more often than when fs opened our end.
  */
 #include "parcel.h"
 #include "stream.h"
@@ -84,20 +84,20 @@ static const struct file_ops fifo_ops = {
     .parcel = PARCEL_FILE,
 };
 
-/* Waits until somebody has the other end, or has had it since we came. */
-static int64_t other_side_wait(const struct file *f, bool reading)
+/* Waits until somebody has the other end, or has had it since we came. `before` is what fs counted then: a
+ * count that is read here may have in it a partner who came, wrote and left since. */
+static int64_t other_side_wait(const struct file *f, bool reading, uint32_t before)
 {
     struct fs_fifo *counts = fifo_counts(f);
-    _Atomic uint32_t *open = reading ? &counts->writers : &counts->readers;
     _Atomic uint32_t *opened = reading ? &counts->writers_opened : &counts->readers_opened;
-    uint32_t before = atomic_load(opened);
     int64_t result = 0;
 
-    while (result == 0 && atomic_load(open) == 0 && atomic_load(opened) == before) {
+    while (result == 0) {
+        /* The word first, then what it speaks of: proofs/memory/protocols/fs_words.py. */
         uint32_t change = atomic_load(&counts->change);
         struct waiter w;
 
-        if (atomic_load(open) != 0 || atomic_load(opened) != before)
+        if (atomic_load(opened) != before)
             break;
         waiter_init(&w, EXO_FOREVER);
         waiter_add(&w, &counts->change, change);
@@ -123,5 +123,5 @@ int64_t fifo_open(struct file *f, uint32_t flags)
         return 0;
     if (flags & O_NONBLOCK)
         return mode == O_WRONLY && atomic_load(&fifo_counts(f)->readers) == 0 ? -ENXIO : 0;
-    return other_side_wait(f, mode == O_RDONLY);
+    return other_side_wait(f, mode == O_RDONLY, (uint32_t)m.w[1]);
 }

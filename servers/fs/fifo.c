@@ -84,17 +84,22 @@ static bool writes(const struct open_file *file)
     return (file->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* What an opener waits for is told from this moment on: the other side may come, and go again, before the
+ * opener looks at the counts for the first time. */
 int64_t fifo_opened(struct open_file *file)
 {
     struct inode *inode = file->inode;
 
     if (!inode->fifo && !(inode->fifo = fifo_make()))
         return -ENFILE;
-    inode->fifo->readers += reads(file);
-    inode->fifo->readers_opened += reads(file);
-    inode->fifo->writers += writes(file);
-    inode->fifo->writers_opened += writes(file);
-    fifo_publish(inode->fifo);
+    struct fifo *fifo = inode->fifo;
+    file->partners = reads(file) ? fifo->writers_opened - (fifo->writers != 0)
+                                 : fifo->readers_opened - (fifo->readers != 0);
+    fifo->readers += reads(file);
+    fifo->readers_opened += reads(file);
+    fifo->writers += writes(file);
+    fifo->writers_opened += writes(file);
+    fifo_publish(fifo);
     return 0;
 }
 
@@ -121,6 +126,7 @@ int64_t file_fifo(struct request *q)
     loan = port_region_loan(inode->fifo->region, EXO_R_READ | EXO_R_WRITE | EXO_R_GRANT);
     if (loan < 0)
         return loan;
+    q->r[1] = q->file->partners;
     q->give = (exo_cap)loan;
     q->give_mode = EXO_SEND_MOVE;
     return 0;

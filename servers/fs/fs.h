@@ -289,6 +289,7 @@ struct open_file {
     struct entry *cursor; /* readdir: the entry at cursor_position, while cursor_removals holds */
     uint64_t cursor_position;
     uint32_t cursor_removals;
+    uint32_t partners;   /* of an end of a FIFO: w1 of FS_FIFO_END */
     uint32_t text_bytes; /* procfs: the snapshot */
     char *text;
 };

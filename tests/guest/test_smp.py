@@ -25,8 +25,7 @@ def _stress(seconds, processors):
 
 
 def stress_for_ten_seconds():
-    # Four of aarch64 fail now and then (doc/CAVEATS.md); in `make test-long` they may.
-    _stress(10, 2 if ARCH == "aarch64" else 4)
+    _stress(10, 4)
 
 
 def stress_for_a_minute():

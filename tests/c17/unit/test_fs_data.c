@@ -234,6 +234,16 @@ static void test_fifo(void)
     close_file(&w);
     ASSERT_EQ(page->writers, 0);
     ASSERT_EQ(page->writers_opened, 1);
+    /* The reader is told of the writer that has come and gone since, by a count that is another. */
+    ASSERT_EQ(file_call(&r, FS_FIFO_END, 0, 0, 0, "", 0), 0);
+    ASSERT_EQ(q.r[1], 0);
+    port_drop(q.give % 100000);
+    ASSERT_EQ(open_path(&w, ROOT, "p", O_WRONLY, 0), 0);
+    ASSERT_EQ(file_call(&w, FS_FIFO_END, 0, 0, 0, "", 0), 0);
+    ASSERT_EQ(page->readers_opened, 1);
+    ASSERT_EQ(q.r[1], 0); /* less the reader, which is open: nothing to wait for */
+    port_drop(q.give % 100000);
+    close_file(&w);
     ASSERT_EQ(file_call(&r, FS_READ, 0, 10, 0, "", 0), -EINVAL);
     close_file(&r);
     port_drop(loan % 100000);

@@ -353,6 +353,20 @@ static void test_pipes(void)
     close(fd);
     CHECK(waitpid(pid, &st, 0) == pid && st == 0);
     CHECK(fails(open("ff", O_WRONLY | O_NONBLOCK), ENXIO));
+    end();
+
+    begin("a FIFO's opener has met who came and went at once");
+    for (int round = 0; round < 40; round++) {
+        int mine = round % 2 ? O_WRONLY : O_RDONLY;
+
+        pid = fork();
+        if (pid == 0)
+            _exit(open("ff", mine == O_RDONLY ? O_WRONLY : O_RDONLY) < 0);
+        CHECK((fd = open("ff", mine)) >= 0);
+        CHECK(mine == O_WRONLY || read(fd, back, 10) == 0);
+        close(fd);
+        CHECK(waitpid(pid, &st, 0) == pid && st == 0);
+    }
     unlink("ff");
     end();
 }
