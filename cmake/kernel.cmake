@@ -38,6 +38,10 @@ set(EXO_KERNEL_SOURCES
   kernel/mem/space.c
   kernel/mem/space_calls.c
   kernel/object.c
+  kernel/resurrection/policy.c
+  kernel/resurrection/service.c
+  kernel/resurrection/service_calls.c
+  kernel/resurrection/snapshot.c
   kernel/sched/lock.c
   kernel/sched/sched.c
   kernel/sched/timer.c

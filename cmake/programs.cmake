@@ -58,6 +58,7 @@ exo_archive(libos_exo native_flags
   libos/exo/log.c
   libos/exo/memory.c
   libos/exo/options.c
+  libos/exo/rs.c
   libos/exo/spawn.c
   libos/exo/start.c
   libos/exo/thread.c

@@ -233,4 +233,5 @@ void object_init(void)
     kind_init(EXO_WAITSET, sizeof(struct waitset), waitset_destroy_adapter);
     kind_init(EXO_DMA, sizeof(struct dma), dma_destroy_adapter);
     kind_init(EXO_PLATFORM, sizeof(struct object), nothing);
+    kind_init(EXO_SERVICE_TABLE, sizeof(struct object), nothing);
 }

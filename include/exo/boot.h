@@ -17,6 +17,7 @@
 /* init only: everything that the kernel does not keep for itself. */
 #define EXO_CAP_PLATFORM EXO_WELL_KNOWN(4)
 #define EXO_CAP_ARCHIVE  EXO_WELL_KNOWN(5) /* frame extent: the boot archive (cpio, newc) */
+#define EXO_CAP_SERVICES EXO_WELL_KNOWN(7) /* the resurrection table */
 
 /* What init gives a server, as far as its rights file (servers/NAME/rights) says so. */
 #define EXO_SRV_ENDPOINT   EXO_WELL_KNOWN(4) /* its own: RECV | CALL | MINT | GRANT */
@@ -28,6 +29,7 @@
 #define EXO_SRV_ARCHIVE    EXO_WELL_KNOWN(10) /* fs: frame extent of the boot archive, READ | WRITE */
 #define EXO_SRV_PCI        EXO_WELL_KNOWN(40) /* endpoint of pci with the server's badge */
 #define EXO_SRV_VIRTIO_BLK EXO_WELL_KNOWN(41) /* endpoint of virtio_blk with the server's badge */
+#define EXO_SRV_SERVICES   EXO_WELL_KNOWN(11) /* the resurrection table */
 #define EXO_SRV_DEVICE \
     12 /* first slot of the device capabilities, in the order
                                                of the rights file; generation 1 */

@@ -32,19 +32,20 @@ typedef uint64_t exo_time;
 /* Kinds of object (struct exo_cap_info.type). */
 enum exo_type {
     EXO_NONE,
-    EXO_FRAME,        /* a run of physical pages: RAM, or device registers */
-    EXO_REGION,       /* a sparse ordered set of frames under one capability */
-    EXO_ENV,          /* a protection domain */
-    EXO_THREAD,       /* an execution context */
-    EXO_ACCOUNT,      /* a budget of frames and kernel objects */
-    EXO_ENDPOINT,     /* synchronous protected control transfer */
-    EXO_NOTIFICATION, /* a word of event bits */
-    EXO_PAIR,         /* two ends with counted holders */
-    EXO_IRQ,          /* one interrupt line */
-    EXO_IOPORT,       /* a range of I/O ports */
-    EXO_PLATFORM,     /* the machine: makes irq and ioport capabilities, logs, powers off */
-    EXO_WAITSET,      /* words registered once, waited on in O(1) */
-    EXO_DMA,          /* the frames that a device may reach by itself */
+    EXO_FRAME,         /* a run of physical pages: RAM, or device registers */
+    EXO_REGION,        /* a sparse ordered set of frames under one capability */
+    EXO_ENV,           /* a protection domain */
+    EXO_THREAD,        /* an execution context */
+    EXO_ACCOUNT,       /* a budget of frames and kernel objects */
+    EXO_ENDPOINT,      /* synchronous protected control transfer */
+    EXO_NOTIFICATION,  /* a word of event bits */
+    EXO_PAIR,          /* two ends with counted holders */
+    EXO_IRQ,           /* one interrupt line */
+    EXO_IOPORT,        /* a range of I/O ports */
+    EXO_PLATFORM,      /* the machine: makes irq and ioport capabilities, logs, powers off */
+    EXO_WAITSET,       /* words registered once, waited on in O(1) */
+    EXO_DMA,           /* the frames that a device may reach by itself */
+    EXO_SERVICE_TABLE, /* the resurrection table; its badge: service badge - 1 only, or 0: all */
     EXO_TYPES
 };
 
@@ -72,6 +73,8 @@ enum exo_type {
 #define EXO_MAP_EAGER   0x10u /* enter the pages that exist now, instead of at the first touch */
 #define EXO_MAP_KEEP    0x20u /* fail with EEXIST where something is mapped, replace nothing */
 #define EXO_MAP_NOFORK  0x40u /* exo_space_clone leaves this mapping out */
+#define EXO_MAP_PRESERVE \
+    0x80u /* of a service: a rebirth leaves it as it is (exo_service_preserve) */
 
 /* How a capability travels in a message (struct exo_utcb.send[].mode). */
 enum exo_send_mode {
@@ -84,6 +87,7 @@ enum exo_send_mode {
 /* Flags of a capability, set with exo_cap_flags. */
 #define EXO_CAP_NOFORK 0x1u /* exo_cap_clone leaves it out */
 #define EXO_CAP_LENDER 0x2u /* its owner is told when its last descendant is gone */
+#define EXO_CAP_KEEP   0x4u /* a rebirth of its owner leaves it, and what came from it, as it is */
 
 /* What exo_cap_info answers. */
 struct exo_cap_info {
@@ -102,6 +106,9 @@ enum exo_cause {
     EXO_EXITED,    /* it destroyed itself; status is its own word */
     EXO_DESTROYED, /* a holder of its control right destroyed it */
     EXO_CRASHED,   /* a fault that nobody handled; fault_* say which */
+    EXO_HUNG,      /* a service: no sign of life by the deadline */
+    EXO_RESTARTED, /* a service: by the operator, or because what it follows was reborn */
+    EXO_STOPPED,   /* a service: by the operator */
 };
 
 /* What exo_env_info answers; a dead environment keeps its record until its last capability goes. */

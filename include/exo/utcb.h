@@ -11,6 +11,7 @@
 #define EXO_UTCB_H
 
 #include <exo/context.h>
+#include <exo/service.h>
 #include <exo/types.h>
 
 #define EXO_UTCB_SIZE 8192u
@@ -77,8 +78,9 @@ struct exo_utcb {
     uint64_t call_deadline;           /* an exo_time: when exo_call gives up; 0: never */
     struct exo_upcall_frame frame[2]; /* [0] an upcall's, [1] a nested fault's */
     struct exo_reclaim reclaim;
+    struct exo_life life;
     uint8_t unused[EXO_UTCB_SIZE - EXO_MSG_BYTES - 272 - 2 * sizeof(struct exo_upcall_frame) -
-                   sizeof(struct exo_reclaim)];
+                   sizeof(struct exo_reclaim) - sizeof(struct exo_life)];
     uint8_t msg[EXO_MSG_BYTES];
 };
 static_assert(sizeof(struct exo_utcb) == EXO_UTCB_SIZE, "ABI: UTCB size");

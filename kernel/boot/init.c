@@ -9,6 +9,7 @@
 #include <kernel/env/env.h>
 #include <kernel/env/thread.h>
 #include <kernel/mem/frame.h>
+#include <kernel/resurrection/service.h>
 #include <kernel/sched/sched.h>
 #include <lib/cpio.h>
 #include <lib/elf.h>
@@ -153,6 +154,7 @@ void init_start(const struct hal_boot *boot, struct account *root)
                                    .rights = EXO_MAP_READ | EXO_MAP_WRITE,
                                    .rights_max = EXO_MAP_READ | EXO_MAP_WRITE});
     grant_platform(env, root);
+    service_start_table(env, root);
     grant_extent(env, root, first, pages, EXO_CAP_ARCHIVE, EXO_ARCHIVE_VA);
     grant_boot_record(env, root, boot);
     if (thread_create(env, root, &args, &thread) != EXO_OK ||

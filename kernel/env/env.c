@@ -4,6 +4,7 @@
 #include <kernel/env/thread.h>
 #include <kernel/ipc/endpoint.h>
 #include <kernel/ipc/event.h>
+#include <kernel/resurrection/service.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
@@ -99,13 +100,21 @@ void env_end(struct env *env)
 {
     if (runs_elsewhere(env))
         return;
-    reap_later(env);
     this_cpu()->reschedule = true;
+    if (service_life_ended(env))
+        return;
+    reap_later(env);
     endpoint_server_died(env);
     while (env->threads)
-        thread_kill(env->threads);
+        thread_stop(env->threads);
     if (env->watch)
         notification_raise(env->watch, env->watch_bits);
+}
+
+void env_reborn(struct env *env)
+{
+    env->object.dead = 0;
+    dying--;
 }
 
 void env_abandoned(struct env *env)
@@ -171,6 +180,8 @@ int64_t sys_env_destroy(exo_cap env, int64_t status)
         env_kill(e, e == self ? EXO_EXITED : EXO_DESTROYED, status);
     if (e == self)
         return SYS_DONE;
+    if (e->service)
+        return EXO_OK; /* its first thread outlives it */
     return e->threads ? sched_call_again()
                       : EXO_OK; /* they run on other CPUs, and must stop first */
 }

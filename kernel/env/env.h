@@ -20,6 +20,7 @@
 #include <kernel/sched/timer.h>
 
 struct thread;
+struct service;
 struct endpoint;
 struct notification;
 
@@ -45,6 +46,7 @@ struct env {
     uint32_t own_caps;        /* capabilities to itself in its own table: they keep nothing alive */
     struct endpoint *serving; /* endpoints it receives on: list through endpoint.served_next */
     cap_id childless;         /* list of its childless lenders */
+    struct service *service;  /* of whose program it is (kernel/resurrection/service.h), or 0 */
     struct notification *watch; /* told of its death; holds a reference */
     uint32_t watch_bits;
     /* The record. */
@@ -71,6 +73,8 @@ void env_kill(struct env *env, enum exo_cause cause, int64_t status);
 void env_end(struct env *env);
 /** A capability to it is gone: ends it if nobody can reach it any more and no thread is in it. */
 void env_abandoned(struct env *env);
+/** A service's environment was dead, and is not any more. */
+void env_reborn(struct env *env);
 /** One bounded piece of tidying up after the dead. True if there is more. */
 bool env_reap(void);
 /** Environments whose tidying is not finished. */
@@ -116,5 +120,16 @@ void env_lend_missed(struct env *lender, exo_cap handle);
 /** Removes up to `budget` capabilities of a table that is going away, from *slot on. True: done. */
 bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget);
 void env_slots_free(struct env *env);
+
+/* Snapshots (kernel/resurrection/snapshot.h). `image` has the table of a snapshot. */
+
+/** Copies at most `budget` capabilities that are not kept to the same handles of `image`, from *slot on:
+ *  siblings, so what is revoked goes from both. EXO_EAGAIN: more are left. */
+int64_t env_slots_freeze(struct env *env, struct env *image, uint32_t *slot, unsigned budget);
+/** The snapshot is complete: marks the capabilities that are in it (CAP_PRISTINE). */
+void env_slots_mark(struct env *env, const struct env *image);
+/** After a life: removes what is neither kept nor in the snapshot, what came from all but the kept ones,
+ *  and brings back what the life had given up. From *slot on; EXO_EAGAIN: the budget is used up. */
+int64_t env_slots_restore(struct env *env, struct env *image, uint32_t *slot, unsigned *budget);
 
 #endif

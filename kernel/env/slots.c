@@ -20,6 +20,8 @@
 
 static struct cap_table table;
 
+#define CAP_USER_FLAGS (EXO_CAP_NOFORK | EXO_CAP_LENDER | EXO_CAP_KEEP)
+
 void slots_init(uint32_t caps)
 {
     uint64_t entries = 2 * (uint64_t)caps + 1; /* room for tombstones: see cap.h */
@@ -253,8 +255,8 @@ static void childless_tell(cap_id lender)
     struct cap *c = &table.entries[lender];
     struct env *owner = object_at(EXO_ENV, c->owner);
 
-    if (c->flags & CAP_QUEUED || owner->object.dead)
-        return;
+    if (c->flags & CAP_QUEUED || (owner->object.dead && !owner->service))
+        return; /* a service's next life hears of it */
     c->flags |= CAP_QUEUED;
     c->lend_next = owner->childless;
     owner->childless = lender;
@@ -300,9 +302,9 @@ void env_cap_remove(cap_id c)
         childless_tell(lender);
 }
 
-/* What the dead had lent goes first, then its own. A descendant that is copied faster than it is
- * removed here only keeps this environment from ending (env_reap). */
-static bool revoke_and_remove(cap_id c, unsigned *budget)
+/* Removes what came from a capability. False: the budget is used up, and more may be left. A descendant
+ * that is copied faster than it is removed here only keeps this environment from ending (env_reap). */
+static bool revoke(cap_id c, unsigned *budget)
 {
     cap_id child;
 
@@ -311,7 +313,13 @@ static bool revoke_and_remove(cap_id c, unsigned *budget)
         env_cap_remove(child);
         --*budget;
     }
-    if (child != CAP_NIL || *budget == 0)
+    return child == CAP_NIL && *budget > 0;
+}
+
+/* What the dead had lent goes first, then its own. */
+static bool revoke_and_remove(cap_id c, unsigned *budget)
+{
+    if (!revoke(c, budget))
         return false;
     env_cap_remove(c);
     --*budget;
@@ -344,6 +352,142 @@ void env_slots_free(struct env *env)
             frame_unshare(hal_frame_of(env->slots[page]));
         env->slots[page] = 0;
     }
+}
+
+/* ---- snapshots --------------------------------------------------------------------------------- */
+
+/* The next slot in use at or behind `slot`, with a capability in it, or EXO_CAP_SLOTS. */
+static uint32_t slot_next(struct env *env, uint32_t slot)
+{
+    while (slot < EXO_CAP_SLOTS) {
+        uint32_t page = slot / SLOTS_PER_PAGE, bit = slot % SLOTS_PER_PAGE;
+        uint64_t used = env->slots[page] ? env->slot_used[page][bit / 64] >> (bit % 64) : 0;
+
+        if (used == 0) {
+            slot = env->slots[page] ? (slot | 63) + 1 : (page + 1) * SLOTS_PER_PAGE;
+            continue;
+        }
+        slot += (uint32_t)__builtin_ctzll(used);
+        if (slot_at(env, slot)->cap != CAP_NIL)
+            break;
+        slot++;
+    }
+    return slot;
+}
+
+/* Puts a sibling of `source` at the slot and generation that it has in its own table. */
+static int64_t copy_to_slot(cap_id source, struct env *to, exo_cap where)
+{
+    struct object *object = object_at(table.entries[source].type, table.entries[source].object);
+
+    if (!slot_page_make(to, EXO_SLOT(where) / SLOTS_PER_PAGE))
+        return EXO_ENOMEM;
+    cap_id c = cap_copy(&table, source, to->object.index, EXO_SLOT(where));
+    if (c == CAP_NIL)
+        return table.entries[source].revoking ? EXO_EBUSY : EXO_EOBJECTS;
+    table.entries[c].flags = table.entries[source].flags & CAP_USER_FLAGS;
+    slot_commit(to, where, c, object);
+    return EXO_OK;
+}
+
+int64_t env_slots_freeze(struct env *env, struct env *image, uint32_t *slot, unsigned budget)
+{
+    while ((*slot = slot_next(env, *slot)) < EXO_CAP_SLOTS) {
+        const struct slot *s = slot_at(env, *slot);
+
+        if (!(table.entries[s->cap].flags & EXO_CAP_KEEP)) {
+            if (budget-- == 0)
+                return EXO_EAGAIN;
+            int64_t st = copy_to_slot(s->cap, image, EXO_HANDLE(*slot, s->generation));
+            if (st != EXO_OK)
+                return st;
+        }
+        ++*slot;
+    }
+    return EXO_OK;
+}
+
+void env_slots_mark(struct env *env, const struct env *image)
+{
+    for (uint32_t slot = 0; (slot = slot_next(env, slot)) < EXO_CAP_SLOTS; slot++) {
+        uint32_t page = slot / SLOTS_PER_PAGE, bit = slot % SLOTS_PER_PAGE;
+        struct cap *c = &table.entries[slot_at(env, slot)->cap];
+        bool there = image->slots[page] && image->slots[page][bit].cap != CAP_NIL;
+
+        c->flags = (uint8_t)((c->flags & ~CAP_PRISTINE) | (there ? CAP_PRISTINE : 0));
+    }
+}
+
+/* A capability that the dead life leaves: kept, or as in the snapshot, or gone. */
+static bool slot_restore(struct env *env, struct env *image, uint32_t slot, unsigned *budget)
+{
+    cap_id c = slot_at(env, slot)->cap;
+    struct cap *e = &table.entries[c];
+
+    if (e->type == EXO_ENDPOINT && e->rights & EXO_R_RECV &&
+        e->flags & (EXO_CAP_KEEP | CAP_PRISTINE))
+        endpoint_inherit(object_at(EXO_ENDPOINT, e->object), env);
+    if (e->flags & EXO_CAP_KEEP)
+        return true;
+    if (!(e->flags & CAP_PRISTINE))
+        return revoke_and_remove(c, budget);
+    if (cap_has_child(&table, c) && !revoke(c, budget))
+        return false;
+    if (e->flags & CAP_QUEUED)
+        childless_unlink(c);
+    const struct slot *was = slot_at(image, slot);
+    if (was && was->cap != CAP_NIL)
+        e->flags = (uint8_t)((e->flags & ~CAP_USER_FLAGS) |
+                             (table.entries[was->cap].flags & CAP_USER_FLAGS));
+    e->revoking = 0;
+    return true;
+}
+
+/* One that the dead life gave up, if it was not revoked since. */
+static int64_t slot_bring_back(struct env *env, struct env *image, uint32_t slot)
+{
+    const struct slot *s = slot_at(image, slot);
+
+    if (s->cap == CAP_NIL || table.entries[s->cap].revoking)
+        return EXO_OK;
+    int64_t st = copy_to_slot(s->cap, env, EXO_HANDLE(slot, s->generation));
+    if (st == EXO_OK) {
+        cap_id c = slot_at(env, slot)->cap;
+
+        table.entries[c].flags |= CAP_PRISTINE;
+        if (table.entries[c].type == EXO_ENDPOINT && table.entries[c].rights & EXO_R_RECV)
+            endpoint_inherit(object_at(EXO_ENDPOINT, table.entries[c].object), env);
+    }
+    return st;
+}
+
+/* 64 slots at a time: first what the life had, then what it had no more. */
+int64_t env_slots_restore(struct env *env, struct env *image, uint32_t *slot, unsigned *budget)
+{
+    for (; *slot < EXO_CAP_SLOTS; *slot = (*slot | 63) + 1) {
+        uint32_t page = *slot / SLOTS_PER_PAGE, word = *slot % SLOTS_PER_PAGE / 64;
+        uint32_t base = *slot & ~63u;
+
+        if (!env->slots[page]) {
+            *slot = (page + 1) * SLOTS_PER_PAGE - 1;
+            continue;
+        }
+        for (uint64_t used = env->slot_used[page][word]; used != 0; used &= used - 1) {
+            uint32_t at = base + (uint32_t)__builtin_ctzll(used);
+
+            if (slot_at(env, at)->cap != CAP_NIL && !slot_restore(env, image, at, budget))
+                return EXO_EAGAIN;
+        }
+        uint64_t missing =
+            image->slots[page] ? image->slot_used[page][word] & ~env->slot_used[page][word] : 0;
+        for (; missing != 0; missing &= missing - 1) {
+            int64_t st = slot_bring_back(env, image, base + (uint32_t)__builtin_ctzll(missing));
+
+            if (st != EXO_OK)
+                return st;
+        }
+    }
+    return EXO_OK;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
@@ -432,7 +576,7 @@ int64_t sys_cap_info(exo_cap cap, struct exo_cap_info *out)
                                 .badge = c->badge,
                                 .size = object_size(o),
                                 .holders = o->caps,
-                                .flags = c->flags & (EXO_CAP_NOFORK | EXO_CAP_LENDER)};
+                                .flags = c->flags & CAP_USER_FLAGS};
     return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;
 }
 
@@ -443,10 +587,10 @@ int64_t sys_cap_flags(exo_cap cap, uint32_t flags)
 
     if (st != EXO_OK)
         return st;
-    if (flags & ~(EXO_CAP_NOFORK | EXO_CAP_LENDER))
+    if (flags & ~CAP_USER_FLAGS)
         return EXO_EINVAL;
     struct cap *c = &table.entries[id];
-    c->flags = (uint8_t)((c->flags & ~(EXO_CAP_NOFORK | EXO_CAP_LENDER)) | flags);
+    c->flags = (uint8_t)((c->flags & ~CAP_USER_FLAGS) | flags);
     return EXO_OK;
 }
 
@@ -490,4 +634,20 @@ int64_t sys_next_childless(void)
     childless_unlink(c);
     uint32_t slot = table.entries[c].slot;
     return (int64_t)EXO_HANDLE(slot, slot_at(self, slot)->generation);
+}
+
+int64_t sys_cap_next(uint32_t after, uint32_t flags)
+{
+    struct env *self = env_current();
+    uint32_t slot = after < EXO_CAP_SLOTS ? after + 1 : EXO_CAP_SLOTS;
+
+    if (flags & ~CAP_USER_FLAGS)
+        return EXO_EINVAL;
+    for (; (slot = slot_next(self, slot)) < EXO_CAP_SLOTS; slot++) { /* bounded by the table */
+        const struct slot *s = slot_at(self, slot);
+
+        if ((table.entries[s->cap].flags & flags) == flags)
+            return (int64_t)EXO_HANDLE(slot, s->generation);
+    }
+    return EXO_ENOENT;
 }

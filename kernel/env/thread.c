@@ -6,6 +6,7 @@
 #include <kernel/ipc/event.h>
 #include <kernel/ipc/wait.h>
 #include <kernel/mem/frame.h>
+#include <kernel/resurrection/service.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
@@ -19,6 +20,7 @@ static_assert(sizeof(struct hal_fpu) <= EXO_PAGE_SIZE, "FPU state fits a frame")
  * The UTCB's two frames are in the environment's space as a mapping of its own kind: anonymous, left
  * out of clones, its entries borrowed from the thread. So no entry lies outside of a mapping, and
  * whoever maps something else there loses sight of the UTCB, but nobody keeps it longer than it lives.
+ * Snapshots leave it out: a service's rebirth keeps its first thread.
  */
 static int64_t utcb_enter(struct env *env, uint64_t va, pfn_t frame)
 {
@@ -26,7 +28,7 @@ static int64_t utcb_enter(struct env *env, uint64_t va, pfn_t frame)
                                .end = va + EXO_UTCB_SIZE,
                                .rights = EXO_MAP_READ | EXO_MAP_WRITE,
                                .rights_max = EXO_MAP_READ | EXO_MAP_WRITE,
-                               .flags = EXO_MAP_NOFORK};
+                               .flags = EXO_MAP_NOFORK | EXO_MAP_PRESERVE};
     hal_pte_t *e[1 << UTCB_ORDER];
 
     for (unsigned i = 0; i < 1u << UTCB_ORDER; i++) {
@@ -38,6 +40,24 @@ static int64_t utcb_enter(struct env *env, uint64_t va, pfn_t frame)
     for (unsigned i = 0; st == EXO_OK && i < 1u << UTCB_ORDER; i++)
         *e[i] = hal_pte_make(frame + i, EXO_MAP_READ | EXO_MAP_WRITE, 0, false);
     return st;
+}
+
+int64_t thread_utcb_restore(struct thread *t)
+{
+    struct space *s = &t->env->space;
+    pfn_t frame = hal_frame_of(t->utcb);
+    bool there = true;
+
+    for (unsigned i = 0; i < 1u << UTCB_ORDER; i++) {
+        const hal_pte_t *e = hal_space_entry(&s->hal, t->utcb_va + i * EXO_PAGE_SIZE, 0);
+
+        there &= e && hal_pte_present(*e) && hal_pte_frame(*e) == frame + i &&
+                 hal_pte_rights(*e) == (EXO_MAP_READ | EXO_MAP_WRITE);
+    }
+    if (there)
+        return EXO_OK;
+    int64_t st = space_unmap(s, t->utcb_va, t->utcb_va + EXO_UTCB_SIZE);
+    return st == EXO_OK ? utcb_enter(t->env, t->utcb_va, frame) : st;
 }
 
 static void utcb_leave(struct thread *t)
@@ -146,12 +166,12 @@ static void env_unlink(struct thread *t)
 }
 
 /* Ends a thread, and not the environment that may be without one then. */
-static void thread_stop(struct thread *t)
+void thread_stop(struct thread *t)
 {
     struct env *env = t->env;
 
     thread_unwait(t);
-    endpoint_orphan(t);
+    endpoint_orphan(t, service_call_error(env));
     timer_cancel(&t->alarm);
     if (t == thread_current())
         sched_charge();
@@ -179,6 +199,10 @@ void thread_kill(struct thread *t)
 
     if (t->state == THREAD_DEAD)
         return;
+    if (service_thread(t)) { /* it is the service: a life ends with it */
+        env_kill(env, EXO_EXITED, 0);
+        return;
+    }
     thread_stop(t);
     if (env->thread_count == 0 && !env->object.dead)
         env_kill(env, EXO_EXITED, 0);
@@ -255,6 +279,8 @@ int64_t sys_thread_resume(exo_cap thread)
 
     if (st != EXO_OK)
         return st;
+    if (t->state == THREAD_NEW && service_thread(t))
+        return EXO_EBUSY;
     if (t->state == THREAD_NEW)
         t->state = THREAD_READY;
     suspend(t, false);

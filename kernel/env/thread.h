@@ -75,6 +75,7 @@ struct thread {
     struct thread *caller;      /* the one it serves: a one-shot reply right */
     uint64_t tag;               /* of the message a queued caller sends */
     uint64_t badge;             /* of the capability it called through */
+    uint32_t call_life;         /* a queued caller: of the endpoint, when it came */
     struct notification *bound; /* holds a reference */
 };
 
@@ -83,6 +84,10 @@ struct thread *thread_current(void);
 /** Stops a thread for good; the environment's last one ends it. */
 void thread_kill(struct thread *t);
 void thread_destroy_object(struct thread *t);
+/** What thread_kill does to one thread, whatever that means for its environment. */
+void thread_stop(struct thread *t);
+/** Sees to it that the thread's UTCB is mapped where it belongs. */
+int64_t thread_utcb_restore(struct thread *t);
 /** Makes the result of the call that a sleeping thread is in, and lets it run. */
 void thread_finish(struct thread *t, int64_t result);
 /** Takes a thread out of whatever it waits in, without a result. */

@@ -166,6 +166,7 @@ int64_t sys_call(exo_cap endpoint, uint64_t tag)
     if (!server) {
         self->tag = tag;
         self->badge = c->badge;
+        self->call_life = e->life;
         self->endpoint = e;
         queue_add(&e->callers, self);
         this_cpu()->reschedule = true;
@@ -240,7 +241,7 @@ static void receive(struct thread *self, struct endpoint *e, struct thread *answ
 static __attribute__((noinline)) void reply_nobody(struct thread *self, uint64_t tag)
 {
     if (tag == EXO_NO_REPLY) {
-        endpoint_orphan(self);
+        endpoint_orphan(self, EXO_EDEAD);
         return;
     }
     for (uint32_t i = 0; i < EXO_TAG_CAPS(tag); i++) {
@@ -294,7 +295,7 @@ int64_t sys_endpoint_create(exo_cap account_cap)
 
 /* ---- death ------------------------------------------------------------------------------------- */
 
-void endpoint_orphan(struct thread *t)
+void endpoint_orphan(struct thread *t, int64_t error)
 {
     struct thread *caller = t->caller;
 
@@ -302,7 +303,7 @@ void endpoint_orphan(struct thread *t)
         return;
     t->caller = 0;
     caller->server = 0;
-    thread_finish(caller, EXO_EDEAD);
+    thread_finish(caller, error);
 }
 
 static void refuse_all(struct endpoint *e)
@@ -338,6 +339,61 @@ void endpoint_server_died(struct env *env)
         refuse_all(e);
         object_unref(&e->object);
     }
+}
+
+/* ---- lives of a service ------------------------------------------------------------------------- */
+
+void endpoint_life_ended(struct env *env)
+{
+    for (struct endpoint *e = env->serving; e; e = e->served_next) /* bounded as above */
+        e->heir = false;
+}
+
+void endpoint_inherit(struct endpoint *e, struct env *env)
+{
+    if (e->server != env)
+        return;
+    e->heir = true;
+    e->life++;
+}
+
+/* FIFO: those of earlier lives are in front. */
+static bool tell_callers(struct endpoint *e, bool down, unsigned *budget)
+{
+    struct thread *t;
+
+    while ((t = e->callers.head) && (down || t->call_life != e->life)) {
+        if (*budget == 0)
+            return false;
+        --*budget;
+        thread_finish(t, down ? EXO_EDEAD : EXO_ERESTARTED);
+    }
+    return true;
+}
+
+bool endpoint_settle(struct env *env, bool down, unsigned *budget)
+{
+    for (struct endpoint **link = &env->serving, *e; (e = *link);) {
+        bool gone = down || !e->heir;
+
+        e->object.dead = gone;
+        if (!tell_callers(e, gone, budget))
+            return false;
+        if (e->heir) {
+            link = &e->served_next;
+            continue;
+        }
+        *link = e->served_next;
+        e->server = 0;
+        object_unref(&e->object);
+    }
+    return true;
+}
+
+void endpoint_up(struct env *env)
+{
+    for (struct endpoint *e = env->serving; e; e = e->served_next)
+        e->object.dead = 0;
 }
 
 void endpoint_destroy(struct endpoint *e)

@@ -4,6 +4,7 @@
 #include <kernel/env/thread.h>
 #include <kernel/ipc/endpoint.h>
 #include <kernel/ipc/event.h>
+#include <kernel/resurrection/service.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trap/upcall.h>
@@ -44,6 +45,8 @@ void event_raise_env(struct env *env, uint32_t bits)
 void event_deliver(struct thread *t)
 {
     t->check_events = 0;
+    if (service_rebirth(t))
+        return;
     if (t->upcall_pc != 0 && !t->utcb->masked &&
         atomic_load_explicit(&t->utcb->pending, memory_order_relaxed) != 0)
         upcall(t, EXO_UP_EVENT, 0, 0, 0);

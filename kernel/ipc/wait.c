@@ -8,6 +8,7 @@
 #include <kernel/mem/frame.h>
 #include <kernel/mem/reclaim.h>
 #include <kernel/mem/space.h>
+#include <kernel/resurrection/service.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 
@@ -116,6 +117,10 @@ void timer_fire(struct timer *timer)
 {
     if (timer->kind == TIMER_RECLAIM) {
         reclaim_by_force((struct env *)((char *)timer - offsetof(struct env, reclaim)));
+        return;
+    }
+    if (timer->kind == TIMER_HEARTBEAT) {
+        service_silent(timer);
         return;
     }
     if (timer->kind == TIMER_ALARM) {

@@ -785,7 +785,7 @@ static int64_t clone_mapping(struct space *to, struct space *from, const struct 
 }
 
 int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
-                    cap_id (*cap_in)(struct space *to, const struct vma *v))
+                    uint32_t leave_out, cap_id (*cap_in)(struct space *to, const struct vma *v))
 {
     unsigned budget = CLONE_PAGES;
     int64_t st = EXO_OK;
@@ -795,11 +795,174 @@ int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64
         const struct vma *v = from->vmas[i];
         cap_id cap = CAP_NIL;
 
-        if (!(v->flags & EXO_MAP_NOFORK) && (!v->source || (cap = cap_in(to, v)) != CAP_NIL))
+        if (!(v->flags & leave_out) && (!v->source || (cap = cap_in(to, v)) != CAP_NIL))
             st = clone_mapping(to, from, v, start, end, cap, &budget);
     }
     hal_space_flush(&from->hal, HAL_FLUSH_ALL); /* also after an error: entries lost their W */
     return st;
+}
+
+/* ---- preserving and restoring ------------------------------------------------------------------- */
+
+int64_t space_preserve(struct space *s, uint64_t start, uint64_t end, bool keep)
+{
+    uint64_t at = start;
+
+    for (uint32_t j = vma_after(s, start); at < end; j++) {
+        if (j >= s->count || s->vmas[j]->start > at)
+            return EXO_ENOENT;
+        at = s->vmas[j]->end;
+    }
+    int64_t st = split_around(s, start, end);
+    if (st != EXO_OK)
+        return st;
+    uint32_t i = vma_after(s, start), j = i;
+    for (; j < s->count && s->vmas[j]->start < end; j++)
+        s->vmas[j]->flags =
+            (uint8_t)((s->vmas[j]->flags & ~EXO_MAP_PRESERVE) | (keep ? EXO_MAP_PRESERVE : 0));
+    for (; j > i; j--)
+        vma_join(s, j);
+    vma_join(s, i);
+    return EXO_OK;
+}
+
+/* One entry of a life that has ended: what it owns goes, and what the snapshot owns comes. True if there
+ * was something to do. */
+static bool entry_restore(struct space *s, hal_pte_t *e, const hal_pte_t *was)
+{
+    bool mine = hal_pte_present(*e) && hal_pte_soft(*e) & HAL_SOFT_OWNED;
+    bool wanted = was && hal_pte_present(*was) && hal_pte_soft(*was) & HAL_SOFT_OWNED;
+
+    if (!mine && !wanted)
+        return false;
+    if (mine && wanted && hal_pte_frame(*e) == hal_pte_frame(*was))
+        return false;
+    if (hal_pte_present(*e))
+        entry_clear(s, e);
+    if (wanted) {
+        frame_share(hal_pte_frame(*was));
+        s->owned++;
+        *e = *was;
+    }
+    return true;
+}
+
+/* The next address of [va, end) where either has a leaf table. */
+static uint64_t next_table(struct space *s, struct space *image, uint64_t va, uint64_t end)
+{
+    uint64_t mine = hal_space_next(&s->hal, va, end);
+    uint64_t theirs = image->owned ? hal_space_next(&image->hal, va, end) : end;
+
+    return mine < theirs ? mine : theirs;
+}
+
+/* Restores the pages of [va, end), which lie in one mapping that both have. Where it stopped. */
+static uint64_t pages_restore(struct space *s, struct space *image, uint64_t va, uint64_t end,
+                              unsigned *budget)
+{
+    while ((va = next_table(s, image, va, end)) < end && *budget > 0) {
+        uint64_t leaf_end = (va | (LEAF_BYTES - 1)) + 1;
+        const hal_pte_t *was = image->owned ? hal_space_entry(&image->hal, va, 0) : 0;
+        hal_pte_t *e = space_entry(s, va, was ? &s->tables : 0);
+
+        if (!e)
+            break; /* no memory for a table */
+        if (leaf_end > end)
+            leaf_end = end;
+        for (; va<leaf_end && * budget> 0; va += EXO_PAGE_SIZE, e++, was += was != 0) {
+            if (was || !skip8(&va, leaf_end, &e))
+                *budget -= entry_restore(s, e, was);
+        }
+        *budget -= *budget > 0; /* for looking through it */
+    }
+    return va < end ? va : end;
+}
+
+/* Does mapping `v` show at its addresses what `w` of the snapshot shows there? */
+static bool agrees(const struct vma *v, const struct vma *w)
+{
+    return v->source == w->source && v->rights == w->rights && v->rights_max == w->rights_max &&
+           v->flags == w->flags &&
+           (!v->source ||
+            v->index - (v->start >> EXO_PAGE_SHIFT) == w->index - (w->start >> EXO_PAGE_SHIFT));
+}
+
+/* Can pages of the mapping be private? */
+static bool may_own(const struct vma *v)
+{
+    return !v->source || v->flags & EXO_MAP_PRIVATE;
+}
+
+/* Maps what the snapshot has in [start, end) and the life had not. A source whose capability was revoked
+ * is left out. */
+static int64_t map_again(struct space *s, const struct vma *w, uint64_t start, uint64_t end,
+                         cap_id (*cap_in)(struct space *to, const struct vma *v))
+{
+    struct map_request want = {.start = start,
+                               .end = end,
+                               .source = w->source,
+                               .index = w->index + ((start - w->start) >> EXO_PAGE_SHIFT),
+                               .cap = w->source ? cap_in(s, w) : CAP_NIL,
+                               .rights = w->rights,
+                               .rights_max = w->rights_max,
+                               .flags = w->flags};
+
+    return w->source && want.cap == CAP_NIL ? EXO_ENOENT : space_map(s, &want, false);
+}
+
+/* One step: from *at to the next boundary of either space's mappings. False at the end of both. */
+static bool restore_step(struct space *s, struct space *image, uint64_t *at, unsigned *budget,
+                         cap_id (*cap_in)(struct space *to, const struct vma *v), int64_t *result)
+{
+    uint32_t i = vma_after(s, *at), j = vma_after(image, *at);
+    const struct vma *v = i < s->count ? s->vmas[i] : 0, *w = j < image->count ? image->vmas[j] : 0;
+    uint64_t vs = !v ? UINT64_MAX : v->start > *at ? v->start : *at;
+    uint64_t ws = !w ? UINT64_MAX : w->start > *at ? w->start : *at;
+    uint64_t start = vs < ws ? vs : ws, end;
+
+    if (!v && !w)
+        return false;
+    if (v && vs <= ws && v->flags & EXO_MAP_PRESERVE) {
+        *at = v->end;
+        return true;
+    }
+    if (vs == ws && agrees(v, w)) {
+        end = v->end < w->end ? v->end : w->end;
+    } else if (vs <= ws) { /* the life's alone */
+        end = ws > vs ? ws : w->end;
+        end = v->end < end ? v->end : end;
+        uint64_t before = s->owned;
+        end = pages_clear(s, start, end, *budget);
+        uint64_t work = before - s->owned + 1;
+        *budget -= work < *budget ? (unsigned)work : *budget;
+        *result = end > start ? space_unmap(s, start, end) : EXO_OK;
+        *at = end > start ? start : *at;
+        return true;
+    } else { /* the snapshot's alone */
+        end = w->end < vs ? w->end : vs;
+        *result = map_again(s, w, start, end, cap_in);
+        if (*result != EXO_OK) {
+            *at = end;
+            *result = *result == EXO_ENOENT ? EXO_OK : *result;
+            return true;
+        }
+    }
+    *at = may_own(w) ? pages_restore(s, image, start, end, budget) : end;
+    if (*at<end && * budget> 0)
+        *result = EXO_ENOMEM;
+    return true;
+}
+
+int64_t space_restore(struct space *s, struct space *image, uint64_t *at, unsigned *budget,
+                      cap_id (*cap_in)(struct space *to, const struct vma *v))
+{
+    int64_t st = EXO_OK;
+    bool more = true;
+
+    while (st == EXO_OK && *budget > 0 && more)
+        more = restore_step(s, image, at, budget, cap_in, &st);
+    gone_flush(s, HAL_FLUSH_ALL);
+    return st != EXO_OK ? st : more ? EXO_EAGAIN : EXO_OK;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------- */

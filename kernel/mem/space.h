@@ -32,7 +32,7 @@ struct vma {
     cap_id cap;         /* by whose authority; CAP_NIL if anonymous */
     uint8_t rights;     /* EXO_MAP_READ/WRITE/EXEC now */
     uint8_t rights_max; /* what `protect` may reach */
-    uint8_t flags;      /* EXO_MAP_PRIVATE, EXO_MAP_NOFORK */
+    uint8_t flags;      /* EXO_MAP_PRIVATE, EXO_MAP_NOFORK, EXO_MAP_PRESERVE */
     uint32_t pool_index;
 };
 
@@ -103,9 +103,19 @@ void space_enter_all(struct space *s, uint64_t start, uint64_t end);
 uint64_t space_take(struct space *s, uint64_t *va, uint64_t budget);
 /** Gives `to` the mappings of `from` in a range, pages copy-on-write. `cap_in` answers the capability
  *  that stands behind a mapping on the new side, or CAP_NIL to leave it out. EXO_OK, an address to go
- *  on with, or an error. */
+ *  on with, or an error. Mappings with one of the flags `leave_out` are left out. */
 int64_t space_clone(struct space *to, struct space *from, uint64_t start, uint64_t end,
-                    cap_id (*cap_in)(struct space *to, const struct vma *v));
+                    uint32_t leave_out, cap_id (*cap_in)(struct space *to, const struct vma *v));
+/** clone_cap of space_calls.c: the capability at the same slot of the other environment. */
+cap_id space_cap_in(struct space *to, const struct vma *v);
+
+/** Marks the mappings of a range as preserved, or not. EXO_ENOENT where nothing is mapped. */
+int64_t space_preserve(struct space *s, uint64_t start, uint64_t end, bool keep);
+/** Makes a space what `image`, a clone of it, is, but for what is preserved: throws away the pages that
+ *  were written since, and only those, and puts mappings right. From *at on, at most *budget pages and
+ *  mappings. EXO_OK, EXO_EAGAIN (more is left), EXO_ENOMEM, EXO_EOBJECTS. */
+int64_t space_restore(struct space *s, struct space *image, uint64_t *at, unsigned *budget,
+                      cap_id (*cap_in)(struct space *to, const struct vma *v));
 
 /** Takes page `index` of a source out of every space that borrows it; collects and clears the dirty bits
  *  of a page. After one or many of these, space_flush_source; until then the frames stay. */

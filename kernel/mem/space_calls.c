@@ -146,7 +146,7 @@ int64_t sys_space_count(exo_cap env, uint64_t va, uint64_t pages, uint64_t *out)
 
 /* The capability behind a mapping on the child's side: the copy at the same slot of its table. One
  * that belongs to a third environment (proc's, say) stands behind both. */
-static cap_id clone_cap(struct space *to_space, const struct vma *v)
+cap_id space_cap_in(struct space *to_space, const struct vma *v)
 {
     struct env *to = (struct env *)((char *)to_space - offsetof(struct env, space));
     struct env *from = (struct env *)((char *)v->space - offsetof(struct env, space));
@@ -162,6 +162,14 @@ static cap_id clone_cap(struct space *to_space, const struct vma *v)
     return m->type == c->type && m->object == c->object ? mine : CAP_NIL;
 }
 
+int64_t sys_service_preserve(uint64_t va, uint64_t pages, uint32_t keep)
+{
+    uint64_t end;
+    int64_t st = range_check(va, pages, &end);
+
+    return st != EXO_OK ? st : space_preserve(&env_current()->space, va, end, keep != 0);
+}
+
 int64_t sys_space_clone(exo_cap env, uint64_t va, uint64_t pages)
 {
     struct env *self = env_current(), *to;
@@ -173,5 +181,5 @@ int64_t sys_space_clone(exo_cap env, uint64_t va, uint64_t pages)
         return st;
     if (to == self)
         return EXO_EINVAL;
-    return space_clone(&to->space, &self->space, va, end, clone_cap);
+    return space_clone(&to->space, &self->space, va, end, EXO_MAP_NOFORK, space_cap_in);
 }

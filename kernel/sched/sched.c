@@ -503,12 +503,14 @@ void sched_settle(void)
 {
     struct cpu_state *cpu = this_cpu();
 
-    while (cpu->reschedule) {
-        cpu->reschedule = false;
-        pick();
-    }
-    if (cpu->current->check_events)
-        event_deliver(cpu->current);
+    do {
+        while (cpu->reschedule) {
+            cpu->reschedule = false;
+            pick();
+        }
+        if (cpu->current->check_events)
+            event_deliver(cpu->current);
+    } while (cpu->reschedule); /* delivering ended a life, or began one */
 }
 
 /* ---- interrupts of time, and of other CPUs ------------------------------------------------------- */
@@ -518,6 +520,7 @@ void kernel_timer(void)
     struct cpu_state *cpu = this_cpu();
     struct timer *t;
     exo_time now = clock_now();
+    bool was_idle = !cpu->current;
 
     kernel_enter();
     cpu->armed = EXO_FOREVER;
@@ -527,11 +530,11 @@ void kernel_timer(void)
         timer_fire(t);
     sched_charge();
     sched_timer_changed();
-    if (!cpu->current) { /* from idle, which picks by itself */
+    if (was_idle) { /* idle picks by itself */
         kernel_lock_give();
         return;
     }
-    if (hal_ticks() >= cpu->slice_end || cpu->current->budget_ns)
+    if (!cpu->current || hal_ticks() >= cpu->slice_end || cpu->current->budget_ns)
         cpu->reschedule = true;
     else
         arm_for(cpu, cpu->current);

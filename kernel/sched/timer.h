@@ -14,7 +14,7 @@ struct timer {
     uint32_t place; /* in the heap, from 1; 0: not armed */
     uint32_t kind;  /* what timer_due calls it: enum timer_kind */
 };
-enum timer_kind { TIMER_SLEEP, TIMER_ALARM, TIMER_RECLAIM };
+enum timer_kind { TIMER_SLEEP, TIMER_ALARM, TIMER_RECLAIM, TIMER_HEARTBEAT };
 
 void timer_init(void);
 /** (Re)arms; false if the heap is full. EXO_FOREVER disarms. */

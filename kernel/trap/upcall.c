@@ -15,13 +15,18 @@ static __attribute__((noinline, cold)) void crash(struct thread *t, enum exo_upc
     struct env *env = t->env;
     struct exo_context context;
 
+    if (env->object.dead) { /* it takes part in its own rebirth (resurrection/service.c) */
+        t->check_events = 1;
+        return;
+    }
     hal_context_save(&t->context, &context);
     env->fault_kind = kind;
     env->fault_pc = EXO_CONTEXT_PC(&context);
     env->fault_address = address;
-    log_print("env %u crashed: %s %lu at pc %lx, address %lx", env->object.index,
-              kind == EXO_UP_PAGE ? "page fault, access" : "exception", (unsigned long)code,
-              (unsigned long)env->fault_pc, (unsigned long)address);
+    if (!env->service) /* of a service, its entry tells */
+        log_print("env %u crashed: %s %lu at pc %lx, address %lx", env->object.index,
+                  kind == EXO_UP_PAGE ? "page fault, access" : "exception", (unsigned long)code,
+                  (unsigned long)env->fault_pc, (unsigned long)address);
     env_kill(env, EXO_CRASHED, 0);
 }
 

@@ -243,7 +243,7 @@ static void flags_are_set_and_checked(void)
     EXPECT(info_of(note_cap).flags, EXO_CAP_NOFORK | EXO_CAP_LENDER);
     EXPECT(exo_cap_flags(note_cap, 0), EXO_OK);
     EXPECT(info_of(note_cap).flags, 0);
-    EXPECT(exo_cap_flags(note_cap, 4), EXO_EINVAL);
+    EXPECT(exo_cap_flags(note_cap, 8), EXO_EINVAL);
     EXPECT(exo_cap_flags(note_cap, 0x40), EXO_EINVAL); /* the kernel's own */
     EXPECT(exo_cap_flags(note_cap, UINT32_MAX), EXO_EINVAL);
     EXPECT(exo_cap_flags(stale, 0), EXO_ECAP);
