@@ -2,7 +2,8 @@
 /*
  * Starting a native program. Its pages, as they will stand in memory, are put together in one region
  * that the new program pays for; each segment is a mapping of its part of it. So the rest of the last
- * page of data is zeros, whatever follows in the file, and bss pages exist only once touched.
+ * page of data is zeros, whatever follows in the file, and bss pages exist only once touched. What the
+ * program writes goes to copies of its own: so the region stays as loaded, and a service can go back to it.
  *
  * A mapping lives as long as the capability it was made with: struct spawned keeps that.
  */
@@ -57,10 +58,18 @@ static int64_t place_segment(const struct spawned *p, const struct spawn_plan *p
     int64_t result =
         write_segment(p->image, offset, (const uint8_t *)plan->elf + s->offset, s->file_bytes);
 
-    if (result != EXO_OK)
-        return result;
-    return exo_map(p->env, image->low + first * EXO_PAGE_SIZE, pages_up(offset + s->bytes) - first,
-                   p->image, first, s->rights | EXO_MAP_KEEP);
+    uint64_t last = pages_up(offset + s->bytes), loaded = pages_up(offset + s->file_bytes);
+    bool writable = (s->rights & EXO_MAP_WRITE) != 0;
+
+    if (!writable || loaded < first)
+        loaded = writable ? first : last;
+    if (result == EXO_OK && loaded > first)
+        result = exo_map(p->env, image->low + first * EXO_PAGE_SIZE, loaded - first, p->image,
+                         first, s->rights | EXO_MAP_KEEP | (writable ? EXO_MAP_PRIVATE : 0));
+    if (result == EXO_OK && last > loaded)
+        result = exo_map(p->env, image->low + loaded * EXO_PAGE_SIZE, last - loaded, 0, 0,
+                         s->rights | EXO_MAP_KEEP);
+    return result;
 }
 
 static int64_t place_stack(exo_cap env)

@@ -6,6 +6,8 @@
  *
  * Tests: tests/c17/unit/test_init_rights.c
  */
+#include <exo/service.h>
+
 #include <lib/string.h>
 #include <servers/init/rights.h>
 
@@ -171,6 +173,21 @@ static bool line_priority(struct rights *r, const struct word *w)
     return word_number(w, RIGHTS_PRIORITY_MOST, &r->priority) && r->priority > 0;
 }
 
+static bool line_services(struct rights *r, const struct word *w)
+{
+    bool control = word_is(w, "control");
+
+    r->services_read = true;
+    r->services_control = r->services_control || control;
+    return control || word_is(w, "read");
+}
+
+static bool line_reborn(struct rights *r, const struct word *w)
+{
+    r->policy = word_is(w, "always") ? RS_POLICY_ALWAYS : RS_POLICY_ON_FAILURE;
+    return word_is(w, "always") || word_is(w, "on-failure");
+}
+
 static const struct {
     const char *name;
     unsigned words; /* after the name */
@@ -180,7 +197,8 @@ static const struct {
     {"options", 0, line_options},   {"call", 1, line_call},         {"mint", 1, line_mint},
     {"table", 1, line_table},       {"ioport", 2, line_ioport},     {"irq", 1, line_irq},
     {"pci", 0, line_pci},           {"frames", 1, line_frames},     {"console", 0, line_console},
-    {"memory", 1, line_memory},     {"priority", 1, line_priority},
+    {"memory", 1, line_memory},     {"priority", 1, line_priority}, {"services", 1, line_services},
+    {"reborn", 1, line_reborn},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

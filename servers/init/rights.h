@@ -18,6 +18,8 @@
  *     memory PERCENT       its account: this part of the machine's free frames,
  *     frames N             or this many
  *     priority N           of its first thread, 1 to 23
+ *     services read|control  the table of services (EXO_SRV_SERVICES)
+ *     reborn always|on-failure  it keeps its state, and comes back when it dies
  *
  * NAME is pci, virtio_blk, proc, fs or tty. Numbers are decimal or, with 0x, hexadecimal.
  */
@@ -55,6 +57,8 @@ struct rights {
     bool endpoint, log, archive, options;
     bool table_read, table_write;
     bool call[SERVERS], mint[SERVERS];
+    bool services_read, services_control;
+    uint32_t policy; /* enum exo_service_policy */
     struct device devices[RIGHTS_DEVICES];
     uint32_t device_count;
     uint32_t memory; /* percent */

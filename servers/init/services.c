@@ -11,6 +11,7 @@
  */
 #include <exo.h>
 #include <proto/proc.h>
+#include <rs.h>
 
 #include <lib/format.h>
 #include <libos/exo/log.h>
@@ -26,6 +27,9 @@
 #define TABLE_PAGES      (PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE)
 
 static struct service {
+    uint32_t id; /* in the kernel's table of services */
+    struct exo_service_info seen;
+    struct rights rights;
     exo_cap endpoint;
     struct spawned program;
 } services[SERVERS];
@@ -204,19 +208,14 @@ static void give_all(const struct service *s, const struct rights *r, uint64_t b
              0);
     if (r->archive)
         give(s, EXO_SRV_ARCHIVE, EXO_CAP_ARCHIVE, EXO_R_READ | EXO_R_WRITE, 0);
+    if (r->services_read)
+        give(s, EXO_SRV_SERVICES, EXO_CAP_SERVICES,
+             EXO_R_READ | EXO_R_GRANT | (r->services_control ? EXO_R_CONTROL : 0), 0);
     if (r->options)
         give_options(s);
     give_calls(s, r, badge);
     for (uint32_t i = 0; i < r->device_count; i++)
         give_device(s, &r->devices[i], EXO_SRV_DEVICE + i);
-}
-
-static void server_ended(const char *name, exo_cap env)
-{
-    char how[80];
-
-    watch_describe(env, how, sizeof how);
-    power_off_because(STATUS_FAILED, "%s died: %s", name, how);
 }
 
 static void read_rights(const char *name, struct rights *r)
@@ -245,30 +244,98 @@ static exo_cap server_account(const char *name, const struct rights *r)
     return need(exo_account_create(EXO_CAP_ACCOUNT, frames, frames), name);
 }
 
-static void start_server(enum server which)
+static void load_server(enum server which)
 {
     const char *name = server_names[which];
     struct service *s = &services[which];
     struct spawn_plan plan = {.name = name};
     struct cpio_entry file;
-    struct rights rights;
-    char path[32];
     int64_t result;
 
-    read_rights(name, &rights);
-    format_text(path, sizeof path, "usr/sbin/%s", name);
-    if (!archive_get(path, &file))
-        power_off_because(STATUS_FAILED, "no %s in the boot archive", path);
+    if (!archive_get(s->seen.path + 1, &file))
+        power_off_because(STATUS_FAILED, "no %s in the boot archive", s->seen.path + 1);
     plan.elf = file.data;
     plan.elf_bytes = file.bytes;
-    plan.account = server_account(name, &rights);
-    plan.priority = rights.priority;
+    plan.account = server_account(name, &s->rights);
+    plan.priority = s->rights.priority;
     result = spawn_create(&plan, &s->program);
+    if (result == EXO_OK)
+        give_all(s, &s->rights, badges[which]);
+    if (result == EXO_OK)
+        result = rs_attach(s->id, s->program.env);
     if (result != EXO_OK)
-        power_off_because(STATUS_FAILED, "%s: %s", path, exo_error_text(result));
-    give_all(s, &rights, badges[which]);
-    watch_add(s->program.env, name, server_ended);
-    spawn_run(&s->program);
+        power_off_because(STATUS_FAILED, "%s: %s", s->seen.path, exo_error_text(result));
+}
+
+/* Calls need somebody who answers: whoever is called runs first. */
+static void register_server(enum server which)
+{
+    struct service *s = &services[which];
+    const char *name = server_names[which];
+    char path[EXO_SERVICE_PATH];
+    int64_t result;
+
+    read_rights(name, &s->rights);
+    format_text(path, sizeof path, "/usr/sbin/%s", name);
+    result = rs_register_service(name, path, s->rights.policy, &s->id);
+    for (unsigned i = 0; i < which && result == EXO_OK; i++)
+        if (s->rights.call[i])
+            result = rs_add_dependency(s->id, services[i].id);
+    if (result == EXO_OK)
+        result = rs_info(s->id, &s->seen);
+    if (result != EXO_OK)
+        power_off_because(STATUS_FAILED, "%s: %s", name, exo_error_text(result));
+}
+
+/* ---- keeping watch ------------------------------------------------------------------------------ */
+
+static const char *describe(const struct exo_service_info *info, char *to, size_t size)
+{
+    static const char *const causes[] = {"",           "ended by itself",      "was destroyed",
+                                         "crashed",    "gave no sign of life", "was restarted",
+                                         "was stopped"};
+
+    if (info->trouble != EXO_OK)
+        format_text(to, size, "cannot be restored: %s", exo_error_text(info->trouble));
+    else if (info->cause == EXO_EXITED)
+        format_text(to, size, "ended by itself, status %lld", (long long)info->status);
+    else if (info->cause == EXO_CRASHED && info->fault_kind == EXO_UP_PAGE)
+        format_text(to, size, "page fault at 0x%llx, pc 0x%llx",
+                    (unsigned long long)info->fault_address, (unsigned long long)info->fault_pc);
+    else if (info->cause == EXO_CRASHED)
+        format_text(to, size, "exception, pc 0x%llx", (unsigned long long)info->fault_pc);
+    else
+        format_text(to, size, "%s", info->cause <= EXO_STOPPED ? causes[info->cause] : "");
+    return to;
+}
+
+/* A server whose state does not outlive it cannot come back: the system is of no use without it. */
+static void server_changed(struct service *s)
+{
+    struct exo_service_info now;
+    char how[80];
+
+    if (rs_info(s->id, &now) != EXO_OK)
+        return;
+    describe(&now, how, sizeof how);
+    if (now.state == EXO_SERVICE_FAILED || now.state == EXO_SERVICE_STOPPED) {
+        if (now.policy == RS_POLICY_NEVER)
+            power_off_because(STATUS_FAILED, "%s died: %s", now.name, how);
+        if (now.state != s->seen.state)
+            log_line("%s %s after %llu lives: %s", now.name,
+                     now.state == EXO_SERVICE_FAILED ? "has failed" : "has stopped",
+                     (unsigned long long)now.lives, how);
+    } else if (now.lives > s->seen.lives && now.lives > 1) {
+        log_line("%s died: %s; life %llu began after %llu ns", now.name, how,
+                 (unsigned long long)now.lives, (unsigned long long)now.recovery_ns);
+    }
+    s->seen = now;
+}
+
+static void services_changed(void)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        server_changed(&services[i]);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
@@ -287,6 +354,12 @@ static void make_shared_things(void)
 void services_start(void)
 {
     make_shared_things();
+    rs_use(EXO_CAP_SERVICES);
     for (unsigned i = 0; i < SERVERS; i++)
-        start_server((enum server)i);
+        register_server((enum server)i);
+    watch_services(services_changed);
+    for (unsigned i = 0; i < SERVERS; i++)
+        need(rs_start_service(services[i].id), server_names[i]);
+    for (unsigned i = 0; i < SERVERS; i++)
+        load_server((enum server)i);
 }

@@ -5,9 +5,11 @@
 #include <lib/format.h>
 #include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
+#include <rs.h>
 #include <servers/init/watch.h>
 
-#define WATCHED 8u
+#define WATCHED        8u
+#define EVENT_SERVICES 0x100u
 
 static struct {
     exo_cap env;
@@ -15,6 +17,7 @@ static struct {
     void (*ended)(const char *name, exo_cap env);
 } watched[WATCHED];
 static uint32_t count;
+static void (*services_hook)(void);
 static exo_cap deaths; /* notification: bit i for watched[i] */
 
 void power_off(uint32_t status)
@@ -59,6 +62,13 @@ void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, ex
     count++;
 }
 
+void watch_services(void (*changed)(void))
+{
+    services_hook = changed;
+    if (rs_watch(EXO_SERVICE_ANY, deaths, EVENT_SERVICES) != EXO_OK)
+        power_off_because(STATUS_FAILED, "cannot watch the services");
+}
+
 void watch_run(void)
 {
     for (;;) {
@@ -67,6 +77,8 @@ void watch_run(void)
         for (uint32_t i = 0; i < count; i++)
             if (bits & 1u << i)
                 watched[i].ended(watched[i].name, watched[i].env);
+        if (bits & EVENT_SERVICES)
+            services_hook();
         if (bits & EXO_EVENT_TIMER)
             power_off_because(STATUS_TIME_OUT, "time is up");
     }

@@ -23,6 +23,9 @@ void watch_begin(exo_time deadline);
 /** Tells what to do when `env` ends. At most 8 environments. */
 void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env));
 
+/** Tells what to do when the state of a service changes. */
+void watch_services(void (*changed)(void));
+
 /** Watches until the machine stops. */
 _Noreturn void watch_run(void);
 
