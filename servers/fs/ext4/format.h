@@ -120,6 +120,7 @@ _Static_assert(offsetof(struct ext4_super_block, s_orphan_file_inum) == 0x280, "
 #define EXT4_RO_COMPAT_GDT_CSUM       0x10u
 #define EXT4_RO_COMPAT_DIR_NLINK      0x20u
 #define EXT4_RO_COMPAT_EXTRA_ISIZE    0x40u
+#define EXT4_RO_COMPAT_BIGALLOC       0x200u
 #define EXT4_RO_COMPAT_METADATA_CSUM  0x400u
 #define EXT4_RO_COMPAT_ORPHAN_PRESENT 0x10000u
 

@@ -153,13 +153,13 @@ static bool has_field(const struct ext4 *fs, const struct inode_ref *i, size_t e
 #define HAS_FIELD(fs, i, field) \
     has_field((fs), (i), offsetof(struct ext4_inode, field) + sizeof(le32))
 
-static struct ext4_time time_get(le32 seconds, le32 extra, bool wide)
+static struct ext4_time time_get(const le32 *seconds, const le32 *extra, bool wide)
 {
-    struct ext4_time t = {(int32_t)get32(seconds), 0};
+    struct ext4_time t = {(int32_t)get32(*seconds), 0};
 
     if (wide) {
-        t.seconds += (int64_t)(get32(extra) & 3) << 32;
-        t.nanoseconds = MIN(get32(extra) >> 2, 999999999u);
+        t.seconds += (int64_t)(get32(*extra) & 3) << 32;
+        t.nanoseconds = MIN(get32(*extra) >> 2, 999999999u);
     }
     return t;
 }
@@ -310,12 +310,12 @@ static int64_t getattr(struct ext4 *fs, uint32_t ino, struct ext4_attr *out)
         .flags = inode_flags(&i),
         .size = inode_size(&i),
         .blocks = inode_blocks(fs, &i),
-        .atime = time_get(raw->i_atime, raw->i_atime_extra, HAS_FIELD(fs, &i, i_atime_extra)),
-        .mtime = time_get(raw->i_mtime, raw->i_mtime_extra, HAS_FIELD(fs, &i, i_mtime_extra)),
-        .ctime = time_get(raw->i_ctime, raw->i_ctime_extra, HAS_FIELD(fs, &i, i_ctime_extra)),
+        .atime = time_get(&raw->i_atime, &raw->i_atime_extra, HAS_FIELD(fs, &i, i_atime_extra)),
+        .mtime = time_get(&raw->i_mtime, &raw->i_mtime_extra, HAS_FIELD(fs, &i, i_mtime_extra)),
+        .ctime = time_get(&raw->i_ctime, &raw->i_ctime_extra, HAS_FIELD(fs, &i, i_ctime_extra)),
     };
     if (HAS_FIELD(fs, &i, i_crtime_extra))
-        out->btime = time_get(raw->i_crtime, raw->i_crtime_extra, true);
+        out->btime = time_get(&raw->i_crtime, &raw->i_crtime_extra, true);
     if (S_ISCHR(out->mode) || S_ISBLK(out->mode))
         device_get(&i, &out->major, &out->minor);
     return 0;

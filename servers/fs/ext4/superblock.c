@@ -131,7 +131,7 @@ static int64_t check_sizes(struct ext4 *fs, const struct ext4_super_block *super
 
 static int64_t check_counts(struct ext4 *fs, const struct ext4_super_block *super)
 {
-    uint32_t bits = fs->block_bytes * 8;
+    uint32_t bits = fs->block_bytes * 8, cluster = get32(super->s_log_cluster_size);
     uint64_t groups, table;
 
     fs->blocks = get32(super->s_blocks_count_lo);
@@ -145,7 +145,13 @@ static int64_t check_counts(struct ext4 *fs, const struct ext4_super_block *supe
     fs->inodes_per_group = get32(super->s_inodes_per_group);
     fs->inodes = get32(super->s_inodes_count);
     fs->first_inode = get32(super->s_first_ino);
-    if (fs->first_data_block != (fs->block_bits == 10))
+    if (fs->ro_compat & EXT4_RO_COMPAT_BIGALLOC) { /* a bit stands for a cluster of blocks */
+        if (cluster + 10 < fs->block_bits || cluster > 14)
+            return bad(fs, "s_log_cluster_size", cluster);
+        bits <<= cluster + 10 - fs->block_bits;
+    }
+    if (fs->first_data_block != (fs->block_bits == 10) &&
+        !(fs->ro_compat & EXT4_RO_COMPAT_BIGALLOC && fs->first_data_block == 0))
         return bad(fs, "s_first_data_block", fs->first_data_block);
     if (fs->blocks <= fs->first_data_block || fs->blocks > fs->device.bytes >> fs->block_bits)
         return bad(fs, "s_blocks_count", fs->blocks);
@@ -180,7 +186,7 @@ static int64_t check_rest(struct ext4 *fs, const struct ext4_super_block *super)
     if (fs->hash_version > DX_HASH_TEA)
         fs->hash_version = DX_HASH_HALF_MD4;
     fs->hash_unsigned = get32(super->s_flags) & EXT4_FLAGS_UNSIGNED_HASH;
-    fs->super_block = fs->first_data_block;
+    fs->super_block = EXT4_SUPER_OFFSET >> fs->block_bits;
     fs->super_offset = EXT4_SUPER_OFFSET & (fs->block_bytes - 1);
     if (fs->compat & EXT4_COMPAT_ORPHAN_FILE)
         fs->orphan_inode = get32(super->s_orphan_file_inum);
