@@ -15,6 +15,7 @@
 #include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trace/log.h>
+#include <exo/version.h>
 #include <kernel/trap/view.h>
 
 /* How much of the machine goes into capabilities: one for every 4 frames, 65,536 at least. */
@@ -29,7 +30,7 @@ int main(void)
 {
     /* The machine: traps, page tables, interrupt controller, clock. */
     const struct hal_boot *boot = hal_start();
-    log_print("ExoV6 0.6");
+    log_print(EXO_VERSION);
 
     /* From here on this CPU holds the kernel lock, as on every other way into the kernel. */
     lock_take(&kernel_lock);

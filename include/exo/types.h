@@ -100,6 +100,8 @@ struct exo_cap_info {
 };
 static_assert(sizeof(struct exo_cap_info) == 32, "ABI: capability information");
 
+#define EXO_LOG_BYTES 16384u /* of its log that the kernel keeps (exo_log_read) */
+
 /* How an environment ended (struct exo_env_info.cause). */
 enum exo_cause {
     EXO_ALIVE,

@@ -207,6 +207,28 @@ int64_t sys_log(exo_cap platform_cap, const char *text, uint64_t bytes)
     return (int64_t)bytes;
 }
 
+int64_t sys_log_read(exo_cap platform_cap, char *to, uint64_t bytes)
+{
+    int64_t st = platform(platform_cap, EXO_R_READ);
+    uint64_t end = log_end(), at = end < EXO_LOG_BYTES ? 0 : end - EXO_LOG_BYTES, done = 0;
+
+    if (st != EXO_OK)
+        return st;
+    if (bytes < end - at)
+        at = end - bytes;
+    while (at < end) {
+        char piece[256];
+        size_t wanted = end - at < sizeof piece ? end - at : sizeof piece;
+        size_t got = log_kept(at, piece, wanted);
+
+        if (!hal_copy_out((uintptr_t)to + done, piece, got))
+            return EXO_EFAULT;
+        at += got;
+        done += got;
+    }
+    return (int64_t)done;
+}
+
 int64_t sys_power_off(exo_cap platform_cap, uint32_t status)
 {
     int64_t st = platform(platform_cap, EXO_R_CONTROL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's log: see log.h. */
 #include <hal/lock.h>
+#include <kernel/sched/timer.h>
 #include <kernel/trace/log.h>
 #include <lib/format.h>
 #include <stdarg.h>
@@ -23,11 +24,63 @@ static void compose(struct line *line, const char *prefix, const char *format, v
     line->text[line->length++] = '\n';
 }
 
+/* What was said last, for those who come later; under the log's lock. */
+static char kept[EXO_LOG_BYTES];
+static uint64_t kept_end; /* bytes so far; byte i is at i % EXO_LOG_BYTES */
+static bool in_line;
+
+static void keep(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        kept[kept_end++ % EXO_LOG_BYTES] = text[i];
+}
+
+/* Each line with a level (6: information) and the time, as Linux has them. */
+static void keep_lines(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (!in_line) {
+            exo_time now = clock_now();
+            char stamp[40];
+
+            keep(stamp,
+                 format_text(stamp, sizeof stamp, "<6>[%5u.%06u] ", (unsigned)(now / 1000000000),
+                             (unsigned)(now % 1000000000 / 1000)));
+        }
+        in_line = text[i] != '\n';
+        keep(text + i, 1);
+    }
+}
+
 void log_write(const char *text, size_t bytes)
 {
     lock_take(&log_lock);
     hal_log(text, bytes);
+    keep_lines(text, bytes);
     lock_give(&log_lock);
+}
+
+size_t log_kept(uint64_t at, char *to, size_t bytes)
+{
+    lock_take(&log_lock);
+    if (at + EXO_LOG_BYTES < kept_end) /* gone meanwhile */
+        at = kept_end - EXO_LOG_BYTES;
+    for (size_t i = 0; i < bytes; i++, at++) {
+        if (at >= kept_end)
+            bytes = i;
+        else
+            to[i] = kept[at % EXO_LOG_BYTES];
+    }
+    lock_give(&log_lock);
+    return bytes;
+}
+
+uint64_t log_end(void)
+{
+    lock_take(&log_lock);
+    uint64_t end = kept_end;
+    lock_give(&log_lock);
+    return end;
 }
 
 void log_print(const char *format, ...)

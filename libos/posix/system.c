@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* What the system says about itself: uname, sysinfo; and how it is stopped. */
 #include "core.h"
+#include "files.h"
 
+#include <exo/version.h>
 #include <lib/format.h>
-
-#define EXO_VERSION "ExoV6 0.6.0"
 
 struct linux_utsname {
     char system[65], node[65], release[65], version[65], machine[65], domain[65];
@@ -13,7 +13,7 @@ struct linux_utsname {
 DEFINE_CALL1(uname, to)
 {
     static const struct linux_utsname names = {
-        "Linux", "exov6", "6.1.0-exov6", EXO_VERSION, MACHINE_PLATFORM, "(none)",
+        "Linux", "exov6", LINUX_RELEASE, EXO_VERSION, MACHINE_PLATFORM, "(none)",
     };
 
     return user_write(to, &names, sizeof names);
@@ -53,6 +53,50 @@ DEFINE_CALL1(sysinfo, to)
     s.free = v->frames_free << EXO_PAGE_SHIFT;
     s.processes = processes < 0 ? 1 : (uint16_t)processes;
     return user_write(to, &s, sizeof s);
+}
+
+/* The kernel's log, as fs shows it to root: from its `first` byte on. How much there is, or was read. */
+static int64_t log_read(uint64_t user, uint64_t bytes, uint64_t first)
+{
+    struct file *f;
+    int64_t st = file_open("/proc/exo/log", O_RDONLY, 0, &f);
+
+    if (st < 0)
+        return st == -EACCES ? -EPERM : st;
+    st = f->ops->read(f, user, bytes, &first);
+    file_put(f);
+    return st;
+}
+
+enum { /* syslog(2) */
+       LOG_CLOSE,
+       LOG_OPEN,
+       LOG_READ,
+       LOG_READ_ALL,
+       LOG_READ_CLEAR,
+       LOG_CLEAR,
+       LOG_CONSOLE_OFF,
+       LOG_CONSOLE_ON,
+       LOG_CONSOLE_LEVEL,
+       LOG_SIZE_UNREAD,
+       LOG_SIZE_BUFFER,
+};
+
+/* Nothing is ever taken out of the log, and what the console shows is not ours to choose. */
+DEFINE_CALL3(syslog, action, user, bytes)
+{
+    if (current()->entry->euid != 0)
+        return -EPERM;
+    switch (action) {
+    case LOG_CLOSE:
+    case LOG_OPEN: return 0;
+    case LOG_READ_ALL:
+        if ((int32_t)bytes < 0)
+            return -EINVAL;
+        return log_read(user, bytes, 0);
+    case LOG_SIZE_BUFFER: return EXO_LOG_BYTES;
+    default: return -EINVAL;
+    }
 }
 
 #define REBOOT_MAGIC1   0xfee1deadu

@@ -299,6 +299,11 @@ int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes)
     return status < 0 ? status : port_region_read(published, offset, to, bytes);
 }
 
+int64_t port_log(char *to, uint64_t bytes)
+{
+    return to_errno(exo_log_read(EXO_SRV_LOG, to, bytes));
+}
+
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
 {
     struct exo_message m = {.tag = EXO_TAG(PROC_RESIDENT, 0, 0), .w = {slot, va, pages}};

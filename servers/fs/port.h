@@ -51,6 +51,8 @@ int64_t port_extent(uint64_t rdev, bool write);
 /* Pages that files may take, and have taken; the archive's in both. */
 void port_store_usage(uint64_t *limit, uint64_t *used);
 /* Reads `bytes` at `offset` of what process `slot` publishes (struct proc_shared). */
+/** The end of the kernel's log. @return bytes. */
+int64_t port_log(char *to, uint64_t bytes);
 /** Pages of a process's range that are in memory: all, private, written, both. */
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);

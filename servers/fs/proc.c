@@ -108,6 +108,7 @@ static const struct node nodes[] = {
     FILE_NODE(SYS_INOTIFY, "max_user_watches", text_inotify_watches),
     FILE_NODE(SYS_INOTIFY, "max_queued_events", text_inotify_events),
     FILE_NODE(EXO, "counters", text_exo_counters),
+    {.name = "log", .in = EXO, .mode = S_IFREG | 0400, .text = text_exo_log},
     FILE_NODE(EXO, "resources", text_exo_resources),
     FILE_NODE(PROCESS, "stat", text_pid_stat),
     FILE_NODE(PROCESS, "status", text_pid_status),

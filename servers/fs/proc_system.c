@@ -3,6 +3,7 @@
 #include "servers/fs/port.h"
 #include "servers/fs/proc.h"
 
+#include <exo/version.h>
 #include <exo/view.h>
 #include <lib/format.h>
 #include <lib/string.h>
@@ -174,14 +175,14 @@ int64_t text_swaps(struct text *text, const struct synthetic *of)
 int64_t text_version(struct text *text, const struct synthetic *of)
 {
     (void)of;
-    text_add(text, "Linux version " KERNEL_RELEASE " (ExoV6) " KERNEL_VERSION "\n");
+    text_add(text, "Linux version " LINUX_RELEASE " (ExoV6) " EXO_VERSION "\n");
     return 0;
 }
 
 int64_t text_os_release(struct text *text, const struct synthetic *of)
 {
     (void)of;
-    text_add(text, KERNEL_RELEASE "\n");
+    text_add(text, LINUX_RELEASE "\n");
     return 0;
 }
 
@@ -195,8 +196,17 @@ int64_t text_os_type(struct text *text, const struct synthetic *of)
 int64_t text_os_version(struct text *text, const struct synthetic *of)
 {
     (void)of;
-    text_add(text, KERNEL_VERSION "\n");
+    text_add(text, EXO_VERSION "\n");
     return 0;
+}
+
+int64_t text_exo_log(struct text *text, const struct synthetic *of)
+{
+    int64_t bytes = port_log(text->to + text->used, text->limit - text->used);
+
+    (void)of;
+    text->used += bytes > 0 ? (size_t)bytes : 0;
+    return bytes < 0 ? bytes : 0;
 }
 
 /* The name that /etc/hostname gives. */

@@ -113,7 +113,40 @@ static int64_t make_file(const char *path, const char *text)
     return inode ? data_write(inode, 0, text, strlen(text)) : -ENOSPC;
 }
 
-/* /sys, as far as the C library and run-times look: how many processors there are. Volumes whose
+/* A processor, as lscpu and run-times look for it: a core of its own in the one package. */
+static int64_t make_cpu(uint32_t cpu, uint32_t cpus)
+{
+    const struct {
+        const char *name;
+        uint32_t set; /* of processors; 0: the number */
+        uint32_t number;
+    } files[] = {
+        {"core_cpus", 1u << cpu, 0},
+        {"thread_siblings", 1u << cpu, 0},
+        {"package_cpus", (1u << cpus) - 1, 0},
+        {"core_siblings", (1u << cpus) - 1, 0},
+        {"core_id", 0, cpu},
+        {"physical_package_id", 0, 0},
+    };
+    char path[96], text[16];
+    size_t folder = format_text(path, sizeof(path), "/sys/devices/system/cpu/cpu%u", cpu);
+
+    if (!make(path, S_IFDIR | 0555))
+        return -ENOSPC;
+    folder += format_text(path + folder, sizeof(path) - folder, "/topology");
+    if (!make(path, S_IFDIR | 0555))
+        return -ENOSPC;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        format_text(path + folder, sizeof(path) - folder, "/%s", files[i].name);
+        format_text(text, sizeof(text), files[i].set ? "%02x\n" : "%u\n",
+                    files[i].set ? files[i].set : files[i].number);
+        if (make_file(path, text) < 0)
+            return -ENOSPC;
+    }
+    return 0;
+}
+
+/* /sys, as far as the C library, lscpu and run-times look: which processors there are. Volumes whose
  * files nobody may make are filled here before they get their number. */
 static int64_t make_sys(void)
 {
@@ -135,7 +168,12 @@ static int64_t make_sys(void)
         if (make_file(files[i], text) < 0)
             return -ENOSPC;
     }
-    return 0;
+    for (i = 0; i < cpus && i < EXO_VIEW_CPUS; i++) {
+        if (make_cpu((uint32_t)i, cpus) < 0)
+            return -ENOSPC;
+    }
+    format_text(text, sizeof(text), "%u\n", EXO_VIEW_CPUS - 1);
+    return make_file("/sys/devices/system/cpu/kernel_max", text) < 0 ? -ENOSPC : 0;
 }
 
 /* Everything below a directory belongs to its volume. */

@@ -73,6 +73,13 @@ static bool line_log(struct rights *r, const struct word *w)
     return true;
 }
 
+static bool line_log_read(struct rights *r, const struct word *w)
+{
+    (void)w;
+    r->log = r->log_read = true;
+    return true;
+}
+
 static bool line_archive(struct rights *r, const struct word *w)
 {
     (void)w;
@@ -193,12 +200,12 @@ static const struct {
     unsigned words; /* after the name */
     bool (*take)(struct rights *, const struct word *);
 } lines[] = {
-    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},           {"archive", 0, line_archive},
-    {"options", 0, line_options},   {"call", 1, line_call},         {"mint", 1, line_mint},
-    {"table", 1, line_table},       {"ioport", 2, line_ioport},     {"irq", 1, line_irq},
-    {"pci", 0, line_pci},           {"frames", 1, line_frames},     {"console", 0, line_console},
-    {"memory", 1, line_memory},     {"priority", 1, line_priority}, {"services", 1, line_services},
-    {"reborn", 1, line_reborn},
+    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},       {"archive", 0, line_archive},
+    {"options", 0, line_options},   {"call", 1, line_call},     {"mint", 1, line_mint},
+    {"table", 1, line_table},       {"ioport", 2, line_ioport}, {"irq", 1, line_irq},
+    {"pci", 0, line_pci},           {"frames", 1, line_frames}, {"console", 0, line_console},
+    {"log-read", 0, line_log_read}, {"memory", 1, line_memory}, {"priority", 1, line_priority},
+    {"services", 1, line_services}, {"reborn", 1, line_reborn},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

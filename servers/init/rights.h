@@ -4,6 +4,7 @@
  *
  *     endpoint             its own endpoint (EXO_SRV_ENDPOINT)
  *     log                  write to the kernel's log
+ *     log-read             the same, and read it
  *     call NAME            call the server NAME, with its own badge
  *     mint NAME            make capabilities for NAME with any badge
  *     table read|write     the process table
@@ -54,7 +55,7 @@ struct device {
 #define RIGHTS_MEMORY        5u
 
 struct rights {
-    bool endpoint, log, archive, options;
+    bool endpoint, log, log_read, archive, options;
     bool table_read, table_write;
     bool call[SERVERS], mint[SERVERS];
     bool services_read, services_control;

@@ -202,7 +202,7 @@ static void give_all(const struct service *s, const struct rights *r, uint64_t b
         give(s, EXO_SRV_ENDPOINT, s->endpoint, EXO_R_RECV | EXO_R_CALL | EXO_R_MINT | EXO_R_GRANT,
              0);
     if (r->log)
-        give(s, EXO_SRV_LOG, EXO_CAP_PLATFORM, EXO_R_WRITE, 0);
+        give(s, EXO_SRV_LOG, EXO_CAP_PLATFORM, EXO_R_WRITE | (r->log_read ? EXO_R_READ : 0), 0);
     if (r->table_read)
         give(s, EXO_SRV_TABLE, table, EXO_R_READ | EXO_R_GRANT | (r->table_write ? EXO_R_WRITE : 0),
              0);

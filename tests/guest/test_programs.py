@@ -95,6 +95,26 @@ def du_adds_up():
                    "/tmp/d/f"), r"^100000\s+/tmp/d/f$")
 
 
+def lscpu_and_dmesg_know_the_machine():
+    result = sh("lscpu; dmesg; uname -v; cat /proc/version; busybox su -s /bin/sh nobody -c dmesg; true",
+                options=["--smp", "2"])
+    check_match(result, r"^CPU\(s\): +2$")
+    check_match(result, r"^On-line CPU\(s\) list: +0[-,]1$")
+    check_match(result, r"^Thread\(s\) per core: +1$")
+    check_match(result, r"^Core\(s\) per [^:]+: +2$")
+    check_match(result, r"^\[ +\d+\.\d{6}\] exov6: (ExoV6 \S+)$")
+    version = re.search(r"^(ExoV6 \S+)$", result.text, re.M)[1]
+    check_match(result, rf"^Linux version .* {version}$")
+    check_match(result, r"^dmesg: .*Operation not permitted$")
+
+
+def slabtop_lsns_and_unshare_say_that_there_is_none():
+    result = sh("slabtop -o; lsns; unshare -n true; echo $?")
+    check_match(result, r"^slabtop: .*No such file or directory$")
+    check_match(result, r"^lsns: .*/proc/self/ns/\S+: No such file or directory$")
+    check_match(result, r"^unshare: .*: Function not implemented\n1$")
+
+
 def pmap_shows_the_memory_of_another_process():
     """Of one that sleeps and of one that computes and never asks anybody for anything."""
     result = sh("sleep 100 & p=$!; while :; do :; done & q=$!; sleep 0.3; pmap -x $p; pmap $q; "

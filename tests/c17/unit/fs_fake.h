@@ -242,6 +242,11 @@ static struct exo_view fake_view = {
     .idle_ns = 4000000000,
 };
 
+int64_t port_log(char *to, uint64_t bytes)
+{
+    memset(to, '.', bytes < 9 ? bytes : 9);
+    return bytes < 9 ? (int64_t)bytes : 9;
+}
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
 {
     (void)slot, (void)va;

@@ -31,7 +31,9 @@ static void grants(void)
 
     TEST_BEGIN("every line grants its right and no other");
     ASSERT_EQ(parse("endpoint\nlog\narchive\noptions\n"), 0);
-    ASSERT_TRUE(r.endpoint && r.log && r.archive && r.options);
+    ASSERT_TRUE(r.endpoint && r.log && !r.log_read && r.archive && r.options);
+    ASSERT_EQ(parse("log-read"), 0);
+    ASSERT_TRUE(r.log && r.log_read);
     ASSERT_EQ(parse("call fs\nmint tty"), 0);
     ASSERT_TRUE(r.call[SERVER_FS] && r.mint[SERVER_TTY]);
     ASSERT_FALSE(r.call[SERVER_PROC] || r.call[SERVER_TTY] || r.mint[SERVER_FS]);

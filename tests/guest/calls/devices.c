@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* irq_create, irq_bind, irq_ack, ioport_create, port_read, port_write, device_frame, frame_part,
- * irq_message, log, power_off, entropy. (That power_off works shows at the end of every one of these programs.) */
+ * irq_message, log, log_read, power_off, entropy. (That power_off works shows at the end of every one of these programs.) */
 #include "devices.h"
+
+#include <lib/string.h>
 
 static void device_frame_shows_registers(void)
 {
@@ -163,6 +165,20 @@ static void log_checks_its_arguments(void)
     EXPECT(exo_log(EXO_CAP_PLATFORM, text, UINT64_MAX), EXO_EINVAL);
     EFAULTS(exo_log(EXO_CAP_PLATFORM, P, 8));
     CAP_ERRORS(exo_log(C, text, 1), some_frame, EXO_CAP_PLATFORM, EXO_R_WRITE);
+    static char log[EXO_LOG_BYTES + 1];
+    int64_t bytes = exo_log_read(EXO_CAP_PLATFORM, log, sizeof log);
+
+    EXPECT_TRUE(bytes > 40 && bytes <= (int64_t)EXO_LOG_BYTES);
+    EXPECT(memcmp(log + bytes - 20, "# a line of the log\n", 20), 0);
+    EXPECT(memcmp(log, "<6>[", 4), 0);
+    EXPECT(exo_log_read(EXO_CAP_PLATFORM, log, 5), 5);
+    EXPECT(memcmp(log, " log\n", 5), 0);
+    EXPECT(exo_log_read(EXO_CAP_PLATFORM, log, 0), 0);
+    for (unsigned i = 0; i < 20; i++) /* more than is kept */
+        OK(exo_log(EXO_CAP_PLATFORM, "#\n", 2));
+    EXPECT_TRUE(exo_log_read(EXO_CAP_PLATFORM, log, UINT64_MAX) <= (int64_t)EXO_LOG_BYTES);
+    EFAULTS(exo_log_read(EXO_CAP_PLATFORM, P, 40));
+    CAP_ERRORS(exo_log_read(C, log, 1), some_frame, EXO_CAP_PLATFORM, EXO_R_READ);
     CAP_ERRORS(exo_power_off(C, 1), some_frame, EXO_CAP_PLATFORM, EXO_R_CONTROL);
 }
 

@@ -13,7 +13,9 @@ int64_t text_cpuinfo(struct text *text, const struct synthetic *of)
 
     (void)of;
     for (uint32_t i = 0; i < cpus && i < CPUS_SHOWN; i++)
-        text_add(text, "processor\t: %u\nhart\t\t: %u\nisa\t\t: rv64imafdc\nmmu\t\t: sv48\n\n", i,
-                 i);
+        text_add(text,
+                 "processor\t: %u\nhart\t\t: %u\nisa\t\t: rv64imafdc\nmmu\t\t: sv48\n"
+                 "mvendorid\t: 0x0\nmarchid\t\t: 0x0\nmimpid\t\t: 0x0\n\n",
+                 i, i);
     return 0;
 }
