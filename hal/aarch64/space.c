@@ -82,7 +82,8 @@ void hal_space_switch(struct hal_space *space)
 /*
  * Of the last level only, because tables stay as long as the space. A space without a number of this
  * generation is in no TLB. The processors tell each other: the dsb after a flush waits for all of them,
- * and for the accesses that they made by the old translations (DDI 0487, D8.13.5).
+ * and for the accesses that they made by the old translations (DDI 0487, D8.13.5; the model is
+ * proofs/memory/protocols/shoot_down.py).
  */
 void hal_space_flush(struct hal_space *space, uint64_t va)
 {

@@ -86,12 +86,14 @@ static void flush_local(uint64_t va)
 /*
  * The firmware has the other harts do the fence, and waits for them. They do it in machine mode, whether
  * they have interrupts off or not, so none of them need take part. The same goes for fence.i: entries
- * that went may have been executable, and the frames will hold other code.
+ * that went may have been executable, and the frames will hold other code. The fence: the new entries come
+ * before all that (proofs/memory/protocols/shoot_down.py).
  */
 static __attribute__((noinline)) void flush_harts(uint32_t cpus, uint64_t va)
 {
     bool all = va == HAL_FLUSH_ALL;
 
+    __asm__ volatile("fence rw, ow" : : : "memory"); /* the firmware writes a device's register */
     for (unsigned cpu = 0; cpu < hal_cpu_count; cpu++) {
         if (!(cpus >> cpu & 1))
             continue;
