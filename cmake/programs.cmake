@@ -108,8 +108,9 @@ exo_server(proc
   servers/proc/table.c
   servers/proc/wait.c
 )
-# All but disk.c, main.c and port.c is also built for the host, with its unit tests.
+# What needs no kernel is also built for the host, with its unit tests.
 set(EXO_FS_SOURCES
+  servers/fs/after.c
   servers/fs/arch/${EXO_ARCH}/cpuinfo.c
   servers/fs/archive.c
   servers/fs/attr.c
@@ -128,12 +129,19 @@ set(EXO_FS_SOURCES
   servers/fs/proc_process.c
   servers/fs/proc_system.c
   servers/fs/readdir.c
+  servers/fs/recover.c
   servers/fs/request.c
   servers/fs/runs.c
   servers/fs/tree.c
   servers/fs/volume.c
 )
-exo_server(fs servers/fs/disk.c servers/fs/main.c servers/fs/port.c ${EXO_FS_SOURCES})
+exo_server(fs
+  servers/fs/disk.c
+  servers/fs/heap.c
+  servers/fs/main.c
+  servers/fs/port.c
+  ${EXO_FS_SOURCES}
+)
 exo_server(tty
   servers/tty/discipline.c
   servers/tty/editing.c

@@ -12,6 +12,10 @@
  * block that is freed twice, or never was one, stops the program there: a service that is restarted
  * is better than one that goes on with a broken heap.
  *
+ * With HEAP_LOGGED (servers/fs/heap.c) its state is kept over the death of the program and changes in
+ * transactions: see undo.h. A block that a transaction has freed is not given out again before the
+ * commit, since undoing would bring it back: the first of a list tells by its mark.
+ *
  * Tests: tests/c17/unit/test_lib_heap.c
  */
 #include <assert.h>
@@ -21,12 +25,22 @@
 #include <lib/heap.h>
 #include <lib/string.h>
 
+#ifdef HEAP_LOGGED
+#include <lib/undo.h>
+#define MARK_FREED  ((uint32_t)undo_log.serial | 0x80000000u) /* in this transaction */
+#define MAY_GIVE(b) ((b)->mark != MARK_FREED)
+#else
+#define KEPT
+#define SET(place, value) ((place) = (value))
+#define MARK_FREED        0x66726565u /* "free" */
+#define MAY_GIVE(b)       true
+#endif
+
 #define STEP      16u
 #define LINEAR    8u          /* classes 0-7: 16 to 128 bytes */
 #define CLASSES   144u        /* up to 2^41 bytes */
 #define PIECE     65536u      /* the least that is asked of the source */
 #define MARK_USED 0x75736564u /* "used" */
-#define MARK_FREE 0x66726565u /* "free" */
 
 struct block {
     uint32_t class, mark;
@@ -34,8 +48,8 @@ struct block {
 };
 static_assert(sizeof(struct block) == 16, "a header keeps the alignment");
 
-static struct {
-    heap_more *more;
+static heap_more *source;
+KEPT static struct {
     uint8_t *cut, *end; /* the unused rest of the newest piece */
     struct block *free[CLASSES];
     struct heap_use use;
@@ -43,7 +57,7 @@ static struct {
 
 void heap_source(heap_more *more)
 {
-    heap.more = more;
+    source = more;
 }
 
 struct heap_use heap_use(void)
@@ -77,14 +91,14 @@ static size_t class_bytes(uint32_t class)
 static bool take_piece(size_t bytes)
 {
     size_t given = bytes < PIECE ? PIECE : bytes;
-    uint8_t *piece = heap.more == NULL ? NULL : heap.more(&given);
+    uint8_t *piece = source == NULL ? NULL : source(&given);
 
     if (piece == NULL || given < bytes)
         return false;
     if (piece != heap.end)
-        heap.cut = piece;
-    heap.end = piece + given;
-    heap.use.taken += given;
+        SET(heap.cut, piece);
+    SET(heap.end, piece + given);
+    SET(heap.use.taken, heap.use.taken + given);
     return true;
 }
 
@@ -96,7 +110,7 @@ static struct block *cut_block(uint32_t class)
     if ((size_t)(heap.end - heap.cut) < bytes && !take_piece(bytes))
         return NULL;
     b = (struct block *)(void *)heap.cut;
-    heap.cut += bytes;
+    SET(heap.cut, heap.cut + bytes);
     b->class = class;
     return b;
 }
@@ -110,12 +124,12 @@ void *heap_alloc(size_t bytes)
         return NULL;
     class = class_of(bytes);
     b = heap.free[class];
-    if (b != NULL)
-        heap.free[class] = b->next;
+    if (b != NULL && MAY_GIVE(b))
+        SET(heap.free[class], b->next);
     else if ((b = cut_block(class)) == NULL)
         return NULL;
-    b->mark = MARK_USED;
-    heap.use.used += sizeof *b + class_bytes(class);
+    SET(b->mark, MARK_USED);
+    SET(heap.use.used, heap.use.used + sizeof *b + class_bytes(class));
     return b + 1;
 }
 
@@ -166,8 +180,8 @@ void heap_free(void *block)
     if (block == NULL)
         return;
     b = block_of(block);
-    heap.use.used -= sizeof *b + class_bytes(b->class);
-    b->mark = MARK_FREE;
-    b->next = heap.free[b->class];
-    heap.free[b->class] = b;
+    SET(heap.use.used, heap.use.used - (sizeof *b + class_bytes(b->class)));
+    SET(b->mark, MARK_FREED);
+    SET(b->next, heap.free[b->class]);
+    SET(heap.free[b->class], b);
 }

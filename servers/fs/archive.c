@@ -8,6 +8,7 @@
  * one of its name.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/recover.h"
 
 #include <lib/cpio.h>
 #include <lib/heap.h>
@@ -239,6 +240,7 @@ int64_t archive_read(uint8_t *base, uint64_t bytes)
             count++;
         else
             reader.dir = 0; /* whatever it was, look the directory up again */
+        request_commit();
     }
     while (reader.hard.count)
         inode_release(reader.hard.links[--reader.hard.count].inode);

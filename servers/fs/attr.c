@@ -92,7 +92,7 @@ int64_t fs_chmod(struct request *q)
         return status;
     if (q->who.uid != 0 && !caller_in_group(&q->who, inode->gid))
         mode &= ~(uint32_t)S_ISGID;
-    inode->mode = (inode->mode & S_IFMT) | mode;
+    SET(inode->mode, (inode->mode & S_IFMT) | mode);
     inode_changed(inode);
     notify_file(inode, q->via, IN_ATTRIB);
     return 0;
@@ -103,9 +103,9 @@ static void drop_set_ids(struct inode *inode)
 {
     if (S_ISDIR(inode->mode))
         return;
-    inode->mode &= ~(uint32_t)S_ISUID;
+    SET(inode->mode, inode->mode & ~(uint32_t)S_ISUID);
     if (inode->mode & 0010)
-        inode->mode &= ~(uint32_t)S_ISGID;
+        SET(inode->mode, inode->mode & ~(uint32_t)S_ISGID);
 }
 
 int64_t fs_chown(struct request *q)
@@ -126,9 +126,9 @@ int64_t fs_chown(struct request *q)
             return -EPERM;
     }
     if (uid != keep)
-        inode->uid = uid;
+        SET(inode->uid, uid);
     if (gid != keep)
-        inode->gid = gid;
+        SET(inode->gid, gid);
     drop_set_ids(inode);
     inode_changed(inode);
     notify_file(inode, q->via, IN_ATTRIB);
@@ -152,9 +152,9 @@ int64_t fs_utimes(struct request *q)
         return status;
     inode_changed(inode);
     if (atime != TIME_KEEP)
-        inode->atime = atime == TIME_NOW ? inode->ctime : atime;
+        SET(inode->atime, atime == TIME_NOW ? inode->ctime : atime);
     if (mtime != TIME_KEEP)
-        inode->mtime = mtime == TIME_NOW ? inode->ctime : mtime;
+        SET(inode->mtime, mtime == TIME_NOW ? inode->ctime : mtime);
     if (S_ISREG(inode->mode))
         data_touched(inode);
     /* Linux's rule: one of the times alone stands for what would have changed it. */

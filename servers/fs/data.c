@@ -11,8 +11,10 @@
  * write there: they are cleared when the file grows over them. fs believes nothing that a region's
  * state page says; it only writes it.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -20,10 +22,10 @@
 #define REGIONS_MAX   9000u /* at a time: they share fs's capability table with open files */
 #define RECLAIM_STEPS 64u
 
-uint64_t heap_file_bytes, heap_file_limit = UINT64_MAX;
+KEPT uint64_t heap_file_bytes, heap_file_limit;
 
-static struct inode *regions_first, *regions_last;
-static uint32_t region_count;
+KEPT static struct inode *regions_first, *regions_last;
+KEPT static uint32_t region_count;
 static const uint8_t zeros[EXO_PAGE_SIZE];
 
 static uint64_t pages_of(uint64_t bytes)
@@ -42,10 +44,10 @@ uint64_t data_pages(const struct inode *inode)
 
 static void heap_release(struct contents *file)
 {
-    heap_file_bytes -= file->capacity;
+    SET(heap_file_bytes, heap_file_bytes - file->capacity);
     heap_free(file->bytes);
-    file->bytes = 0;
-    file->capacity = 0;
+    SET(file->bytes, 0);
+    SET(file->capacity, 0);
 }
 
 /* Room for `bytes` in the heap; new room is not cleared. */
@@ -63,9 +65,9 @@ static int64_t heap_reserve(struct contents *file, uint64_t bytes)
     larger = heap_resize(file->bytes, capacity);
     if (!larger)
         return -ENOSPC;
-    heap_file_bytes += capacity - file->capacity;
-    file->bytes = larger;
-    file->capacity = capacity;
+    SET(heap_file_bytes, heap_file_bytes + (capacity - file->capacity));
+    SET(file->bytes, larger);
+    SET(file->capacity, capacity);
     return 0;
 }
 
@@ -78,10 +80,10 @@ static int64_t archive_to_heap(struct contents *file, uint64_t keep)
         return -ENOSPC;
     if (keep)
         memcpy(copy.bytes, file->bytes, keep);
-    file->store = STORE_HEAP;
-    file->bytes = copy.bytes;
-    file->capacity = copy.capacity;
-    file->size = keep;
+    SET(file->store, STORE_HEAP);
+    SET(file->bytes, copy.bytes);
+    SET(file->capacity, copy.capacity);
+    SET(file->size, keep);
     return 0;
 }
 
@@ -99,14 +101,14 @@ static bool heap_can_hold(struct contents *file, uint64_t bytes)
 
 static void region_enlist(struct inode *inode)
 {
-    inode->file.next = 0;
-    inode->file.prev = regions_last;
+    SET(inode->file.next, 0);
+    SET(inode->file.prev, regions_last);
     if (regions_last)
-        regions_last->file.next = inode;
+        SET(regions_last->file.next, inode);
     else
-        regions_first = inode;
-    regions_last = inode;
-    region_count++;
+        SET(regions_first, inode);
+    SET(regions_last, inode);
+    SET(region_count, region_count + 1);
 }
 
 static void region_delist(struct inode *inode)
@@ -114,14 +116,14 @@ static void region_delist(struct inode *inode)
     struct contents *file = &inode->file;
 
     if (file->prev)
-        file->prev->file.next = file->next;
+        SET(file->prev->file.next, file->next);
     else
-        regions_first = file->next;
+        SET(regions_first, file->next);
     if (file->next)
-        file->next->file.prev = file->prev;
+        SET(file->next->file.prev, file->prev);
     else
-        regions_last = file->prev;
-    region_count--;
+        SET(regions_last, file->prev);
+    SET(region_count, region_count - 1);
 }
 
 /* Gives the region up. If others still hold it, its pages are theirs now. */
@@ -129,14 +131,13 @@ static void region_release(struct inode *inode)
 {
     struct contents *file = &inode->file;
 
-    if (port_region_holders(file->region) == 1)
-        port_region_punch(file->region, 0, REGION_PAGES);
-    port_drop(file->region);
+    after(AFTER_RELEASE, 0, file->region, 0, 0);
     region_delist(inode);
     runs_drop(&file->runs);
-    file->region = 0;
-    file->lent = file->lent_writable = false;
-    file->store = STORE_HEAP;
+    SET(file->region, 0);
+    SET(file->lent, false);
+    SET(file->lent_writable, false);
+    SET(file->store, STORE_HEAP);
 }
 
 /* Brings a small file that nobody else holds back to the heap. */
@@ -153,8 +154,8 @@ static bool region_to_heap(struct inode *inode)
         return false;
     }
     region_release(inode);
-    file->bytes = copy.bytes;
-    file->capacity = copy.capacity;
+    SET(file->bytes, copy.bytes);
+    SET(file->capacity, copy.capacity);
     return true;
 }
 
@@ -191,8 +192,9 @@ static int64_t region_fill(struct contents *file, exo_cap region)
 }
 
 /* Tells those who look at the file: its size, and that there is nothing behind its last page. */
-static void state_write(struct contents *file, const struct inode *inode)
+void data_publish(struct inode *inode)
 {
+    struct contents *file = &inode->file;
     struct fs_state state = {
         .size = file->size,
         .generation = file->generation,
@@ -202,11 +204,18 @@ static void state_write(struct contents *file, const struct inode *inode)
         .reads_watched = file->reads_watched,
     };
 
+    if (file->store != STORE_REGION)
+        return;
     if (file->limit != 1 + pages_of(file->size)) {
-        file->limit = 1 + pages_of(file->size);
+        SET(file->limit, 1 + pages_of(file->size));
         port_region_limit(file->region, file->limit);
     }
     port_region_write(file->region, 0, &state, offsetof(struct fs_state, locks));
+}
+
+static void state_changed(struct inode *inode)
+{
+    after_once(AFTER_STATE, inode);
 }
 
 int64_t data_region(struct inode *inode)
@@ -226,14 +235,15 @@ int64_t data_region(struct inode *inode)
         port_drop((exo_cap)region);
         return status;
     }
+    cap_keep((exo_cap)region);
     if (file->store == STORE_HEAP)
         heap_release(file);
-    file->bytes = 0;
-    file->store = STORE_REGION;
-    file->region = (exo_cap)region;
-    file->limit = REGION_PAGES;
+    SET(file->bytes, 0);
+    SET(file->store, STORE_REGION);
+    SET(file->region, region);
+    SET(file->limit, REGION_PAGES);
     region_enlist(inode);
-    state_write(file, inode);
+    state_changed(inode);
     return 0;
 }
 
@@ -245,10 +255,10 @@ void data_touched(struct inode *inode)
         return;
     /* Now and then: is anybody still looking? */
     if (file->sequence % 64 == 63 && port_region_holders(file->region) == 1) {
-        file->lent = false;
+        SET(file->lent, false);
         return;
     }
-    state_write(file, inode);
+    state_changed(inode);
 }
 
 int64_t data_lend(struct inode *inode, bool writable)
@@ -257,17 +267,19 @@ int64_t data_lend(struct inode *inode, bool writable)
 
     if (status < 0)
         return status;
-    inode->file.lent = true;
-    inode->file.lent_writable |= writable;
-    state_write(&inode->file, inode);
+    if (!inode->file.lent)
+        SET(inode->file.lent, true);
+    if (writable && !inode->file.lent_writable)
+        SET(inode->file.lent_writable, true);
+    state_changed(inode);
     return 0;
 }
 
 void data_watch_reads(struct inode *inode)
 {
-    inode->file.reads_watched = true;
+    SET(inode->file.reads_watched, true);
     if (inode->file.store == STORE_REGION && inode->file.lent)
-        state_write(&inode->file, inode);
+        state_changed(inode);
 }
 
 /* Clears what a holder may have written behind the end, before the file grows over it. */
@@ -317,6 +329,8 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
     if (bytes == 0)
         return 0;
     if (heap_can_hold(file, end)) {
+        /* Not logged: who asked writes the same once more, and behind the end is nothing. */
+        unlogged(file->bytes, file->capacity);
         if (offset > file->size)
             memset(file->bytes + file->size, 0, offset - file->size);
         memcpy(file->bytes + offset, from, bytes);
@@ -332,8 +346,8 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
             return status;
     }
     if (end > file->size)
-        file->size = end;
-    file->sequence++;
+        SET(file->size, end);
+    SET(file->sequence, file->sequence + 1);
     return (int64_t)bytes;
 }
 
@@ -345,20 +359,18 @@ static int64_t region_shrink(struct inode *inode, uint64_t size)
 
     if (size == 0 && port_region_holders(file->region) == 1) {
         region_release(inode);
-        file->size = 0;
+        SET(file->size, 0);
         return 0;
-    }
-    if (rest && runs_have(&file->runs, size / PAGE)) {
-        status = port_region_write(file->region, PAGE + size, zeros, rest);
-        if (status < 0)
-            return status;
     }
     if ((status = runs_cut(&file->runs, pages, REGION_PAGES)) < 0)
         return status;
     /* Readers learn the new size before the pages go. */
-    file->size = size;
-    state_write(file, inode);
-    return port_region_punch(file->region, 1 + pages, REGION_PAGES - 1 - pages);
+    SET(file->size, size);
+    state_changed(inode);
+    if (rest && runs_have(&file->runs, size / PAGE))
+        after(AFTER_CLEAR, 0, file->region, PAGE + size, rest);
+    after(AFTER_PUNCH, 0, file->region, 1 + pages, REGION_PAGES - 1 - pages);
+    return 0;
 }
 
 static int64_t region_resize(struct inode *inode, uint64_t size)
@@ -370,7 +382,7 @@ static int64_t region_resize(struct inode *inode, uint64_t size)
         return region_shrink(inode, size);
     if (size > file->size && (status = region_clear_tail(file)) < 0)
         return status;
-    file->size = size;
+    SET(file->size, size);
     return 0;
 }
 
@@ -382,16 +394,18 @@ int64_t data_resize(struct inode *inode, uint64_t size)
     if (size > FILE_BYTES)
         return -EFBIG;
     if (size < file->size)
-        file->generation++;
-    file->sequence++;
+        SET(file->generation, file->generation + 1);
+    SET(file->sequence, file->sequence + 1);
     /* An archive file that is cut to a small one need not be copied whole. */
     if (file->store == STORE_ARCHIVE && size < file->size && size <= HEAP_FILE_BYTES &&
         archive_to_heap(file, size) == 0)
         return 0;
     if (heap_can_hold(file, size)) {
-        if (size > file->size)
+        if (size > file->size) {
+            unlogged(file->bytes + file->size, size - file->size);
             memset(file->bytes + file->size, 0, size - file->size);
-        file->size = size;
+        }
+        SET(file->size, size);
         if (size == 0)
             heap_release(file);
         return 0;
@@ -445,9 +459,9 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
         return 0;
     if (end > file->size)
         end = file->size;
-    file->sequence++;
+    SET(file->sequence, file->sequence + 1);
     if (heap_can_hold(file, file->size)) {
-        memset(file->bytes + offset, 0, end - offset);
+        after(AFTER_CLEAR, file->bytes + offset, 0, 0, end - offset);
         return 0;
     }
     if ((status = data_region(inode)) < 0)
@@ -457,20 +471,25 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
     last = end == file->size ? pages_of(end) : end / PAGE;
     if (offset % PAGE && runs_have(&file->runs, offset / PAGE)) {
         piece = first * PAGE < end ? first * PAGE - offset : end - offset;
-        status = port_region_write(file->region, PAGE + offset, zeros, piece);
-        if (status < 0)
-            return status;
+        after(AFTER_CLEAR, 0, file->region, PAGE + offset, piece);
     }
-    if (last >= first && end > last * PAGE && end / PAGE >= first && runs_have(&file->runs, last)) {
-        status = port_region_write(file->region, PAGE + last * PAGE, zeros, end - last * PAGE);
-        if (status < 0)
-            return status;
-    }
+    if (last >= first && end > last * PAGE && end / PAGE >= first && runs_have(&file->runs, last))
+        after(AFTER_CLEAR, 0, file->region, PAGE + last * PAGE, end - last * PAGE);
     if (last <= first)
         return 0;
     if ((status = runs_cut(&file->runs, first, last)) < 0)
         return status;
-    return port_region_punch(file->region, 1 + first, last - first);
+    after(AFTER_PUNCH, 0, file->region, 1 + first, last - first);
+    return 0;
+}
+
+/* A write that was lost may have left bytes behind the end of a file. */
+void data_recover(void)
+{
+    for (struct inode *inode = regions_first; inode; inode = inode->file.next) {
+        unlogged(&inode->file.lent_writable, sizeof(bool));
+        inode->file.lent_writable = true;
+    }
 }
 
 void data_drop(struct inode *inode)

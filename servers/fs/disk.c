@@ -23,10 +23,10 @@
 #define NODE_GROUP 6u /* disk */
 
 /* What a minor number stands for; no sectors: nothing. */
-static struct place {
+KEPT static struct place {
     uint64_t first, sectors;
 } places[DISKS * MINORS];
-static exo_cap extents[DISKS];
+KEPT static exo_cap extents[DISKS];
 
 /* ---- partition tables --------------------------------------------------------------------------- */
 
@@ -89,6 +89,7 @@ void disks_find(void)
 
         if (block_disk(EXO_SRV_VIRTIO_BLK, disk, &info, &extents[disk]) < 0)
             return;
+        port_keep(extents[disk], false);
         if (info.sectors == 0) /* it did not start: its name is not another's */
             continue;
         node_make(disk, 0, (struct place){0, info.sectors});

@@ -11,6 +11,7 @@
 
 bool events_begin(struct event_queue *q)
 {
+    undo_save(q, sizeof(*q));
     *q =
         (struct event_queue){.bytes = heap_alloc(EVENTS_BYTES_IDLE), .capacity = EVENTS_BYTES_IDLE};
     return q->bytes != 0;
@@ -19,6 +20,7 @@ bool events_begin(struct event_queue *q)
 void events_end(struct event_queue *q)
 {
     heap_free(q->bytes);
+    undo_save(q, sizeof(*q));
     *q = (struct event_queue){0};
 }
 
@@ -32,6 +34,7 @@ static bool events_room(struct event_queue *q, uint32_t bytes, uint32_t limit)
         return true;
     /* Moving down is worth it where it makes room for as much as is moved. */
     if (q->head >= used && needed <= capacity) {
+        unlogged(q->bytes, used);
         memcpy(q->bytes, q->bytes + q->head, used);
     } else {
         while (capacity < needed)
@@ -42,12 +45,12 @@ static bool events_room(struct event_queue *q, uint32_t bytes, uint32_t limit)
             return false;
         memcpy(larger, q->bytes + q->head, used);
         heap_free(q->bytes);
-        q->bytes = larger;
-        q->capacity = capacity;
+        SET(q->bytes, larger);
+        SET(q->capacity, capacity);
     }
-    q->last -= q->head;
-    q->head = 0;
-    q->tail = used;
+    SET(q->last, q->last - q->head);
+    SET(q->head, 0);
+    SET(q->tail, used);
     return true;
 }
 
@@ -56,12 +59,13 @@ static void events_append(struct event_queue *q, const struct inotify_event *e, 
 {
     uint8_t *to = q->bytes + q->tail;
 
+    unlogged(to, RECORD + e->len); /* behind the tail is nothing */
     memcpy(to, e, RECORD);
     memcpy(to + RECORD, name, length);
     memset(to + RECORD + length, 0, e->len - length);
-    q->last = q->tail;
-    q->tail += RECORD + e->len;
-    q->count++;
+    SET(q->last, q->tail);
+    SET(q->tail, q->tail + RECORD + e->len);
+    SET(q->count, q->count + 1);
 }
 
 /* Linux's rule: all but the cookie. */
@@ -87,7 +91,7 @@ static bool events_overflow(struct event_queue *q)
 
     if (q->overflowed)
         return false;
-    q->overflowed = true;
+    SET(q->overflowed, true);
     events_append(q, &e, "", 0);
     return true;
 }
@@ -133,12 +137,13 @@ static void events_shrink(struct event_queue *q)
 {
     uint8_t *smaller = q->capacity > EVENTS_BYTES_IDLE ? heap_alloc(EVENTS_BYTES_IDLE) : 0;
 
-    q->head = q->tail = 0;
+    SET(q->head, 0);
+    SET(q->tail, 0);
     if (!smaller)
         return;
     heap_free(q->bytes);
-    q->bytes = smaller;
-    q->capacity = EVENTS_BYTES_IDLE;
+    SET(q->bytes, smaller);
+    SET(q->capacity, EVENTS_BYTES_IDLE);
 }
 
 int64_t events_take(struct event_queue *q, void *to, uint32_t bytes)
@@ -151,9 +156,10 @@ int64_t events_take(struct event_queue *q, void *to, uint32_t bytes)
     if (records == 0)
         return -EINVAL;
     memcpy(to, q->bytes + q->head, taken);
-    q->head += taken;
-    q->count -= records;
-    q->overflowed &= !overflow;
+    SET(q->head, q->head + taken);
+    SET(q->count, q->count - records);
+    if (overflow)
+        SET(q->overflowed, false);
     if (q->count == 0)
         events_shrink(q);
     return taken;

@@ -7,8 +7,10 @@
  * the counts in the region's first page. A bound socket's inode keeps the region that its listener
  * gave, and gives it to who connects.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -20,12 +22,23 @@
 struct fifo {
     exo_cap region;
     struct fs_fifo *page; /* mapped; written, never believed */
-    uint32_t change, readers, writers, readers_opened, writers_opened;
+    uint32_t change;
+    uint32_t readers, writers, readers_opened, writers_opened;
 };
 
-static uint32_t fifos;
+KEPT static uint32_t fifos;
 
-static void fifo_publish(struct fifo *fifo)
+static bool reads(const struct open_file *file)
+{
+    return (file->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool writes(const struct open_file *file)
+{
+    return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+void fifo_publish(struct fifo *fifo)
 {
     struct fs_fifo *page = fifo->page;
 
@@ -34,8 +47,19 @@ static void fifo_publish(struct fifo *fifo)
     page->readers_opened = fifo->readers_opened;
     page->writers_opened = fifo->writers_opened;
     /* A release, at least: the counts are there for who sees the change (proofs/memory/protocols/fs_words.py). */
-    page->change = ++fifo->change;
+    page->change = fifo->change;
     port_wake((const void *)&page->change);
+}
+
+static void fifo_count(struct fifo *fifo, const struct open_file *file, int ends)
+{
+    undo_save(fifo, sizeof(*fifo));
+    fifo->readers += reads(file) ? (uint32_t)ends : 0;
+    fifo->writers += writes(file) ? (uint32_t)ends : 0;
+    fifo->readers_opened += reads(file) && ends > 0;
+    fifo->writers_opened += writes(file) && ends > 0;
+    fifo->change++;
+    after_once(AFTER_FIFO, fifo);
 }
 
 static struct fifo *fifo_make(void)
@@ -50,6 +74,7 @@ static struct fifo *fifo_make(void)
         heap_free(fifo);
         return 0;
     }
+    cap_keep((exo_cap)region);
     fifo->region = (exo_cap)region;
     fifo->page = port_region_map(fifo->region, 0);
     if (!fifo->page) {
@@ -57,8 +82,14 @@ static struct fifo *fifo_make(void)
         heap_free(fifo);
         return 0;
     }
-    fifos++;
+    SET(fifos, fifos + 1);
     return fifo;
+}
+
+void fifo_map(struct inode *inode)
+{
+    if (inode->fifo)
+        port_region_remap(inode->fifo->region, 0, inode->fifo->page);
 }
 
 void fifo_drop(struct inode *inode)
@@ -67,21 +98,12 @@ void fifo_drop(struct inode *inode)
 
     if (!fifo)
         return;
-    port_unmap(fifo->page);
-    port_drop(fifo->region);
+    after_forget(fifo);
+    after(AFTER_UNMAP, fifo->page, 0, 0, 0);
+    after_drop(fifo->region);
     heap_free(fifo);
-    fifos--;
-    inode->fifo = 0;
-}
-
-static bool reads(const struct open_file *file)
-{
-    return (file->flags & O_ACCMODE) != O_WRONLY;
-}
-
-static bool writes(const struct open_file *file)
-{
-    return (file->flags & O_ACCMODE) != O_RDONLY;
+    SET(fifos, fifos - 1);
+    SET(inode->fifo, 0);
 }
 
 /* What an opener waits for is told from this moment on: the other side may come, and go again, before the
@@ -89,17 +111,16 @@ static bool writes(const struct open_file *file)
 int64_t fifo_opened(struct open_file *file)
 {
     struct inode *inode = file->inode;
+    struct fifo *fifo;
 
-    if (!inode->fifo && !(inode->fifo = fifo_make()))
+    if (!inode->fifo)
+        SET(inode->fifo, fifo_make());
+    if (!inode->fifo)
         return -ENFILE;
-    struct fifo *fifo = inode->fifo;
-    file->partners = reads(file) ? fifo->writers_opened - (fifo->writers != 0)
-                                 : fifo->readers_opened - (fifo->readers != 0);
-    fifo->readers += reads(file);
-    fifo->readers_opened += reads(file);
-    fifo->writers += writes(file);
-    fifo->writers_opened += writes(file);
-    fifo_publish(fifo);
+    fifo = inode->fifo;
+    SET(file->partners, reads(file) ? fifo->writers_opened - (fifo->writers != 0)
+                                    : fifo->readers_opened - (fifo->readers != 0));
+    fifo_count(fifo, file, 1);
     return 0;
 }
 
@@ -109,9 +130,7 @@ void fifo_closed(struct open_file *file)
 
     if (!fifo || (file->flags & O_PATH))
         return;
-    fifo->readers -= reads(file);
-    fifo->writers -= writes(file);
-    fifo_publish(fifo);
+    fifo_count(fifo, file, -1);
     if (fifo->readers == 0 && fifo->writers == 0)
         fifo_drop(file->inode);
 }
@@ -142,8 +161,8 @@ struct abstract {
     char name[ABSTRACT_BYTES];
 };
 
-static struct abstract *abstracts;
-static uint32_t abstract_count;
+KEPT static struct abstract *abstracts;
+KEPT static uint32_t abstract_count;
 
 static bool listener_gone(exo_cap region)
 {
@@ -160,10 +179,11 @@ static struct abstract *abstract_find(const char *name, uint32_t bytes)
 
     while ((at = *link)) {
         if (listener_gone(at->region)) {
-            *link = at->next;
-            port_drop(at->region);
+            SET(*link, at->next);
+            after_drop(at->region);
             heap_free(at);
-            abstract_count--;
+            SET(abstract_count, abstract_count - 1);
+            request_pause();
         } else if (at->bytes == bytes && memcmp(at->name, name, bytes) == 0) {
             return at;
         } else {
@@ -187,8 +207,9 @@ static int64_t abstract_bind(struct request *q)
     *made = (struct abstract){.next = abstracts, .region = q->got, .bytes = q->bytes};
     memcpy(made->name, q->msg, q->bytes);
     q->got = 0;
-    abstracts = made;
-    abstract_count++;
+    cap_keep(made->region);
+    SET(abstracts, made);
+    SET(abstract_count, abstract_count + 1);
     return 0;
 }
 
@@ -222,7 +243,8 @@ int64_t fs_socket_bind(struct request *q)
         return -ENOENT;
     if ((status = name_create(&walk, &q->who, S_IFSOCK | (uint32_t)q->w[1], &made)) < 0)
         return status;
-    made->listener = q->got;
+    cap_keep(q->got);
+    SET(made->listener, q->got);
     q->got = 0;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/chacha.h>
 #include <lib/heap.h>
@@ -26,12 +27,12 @@
      FS_O_EXEC)
 #define IS_TMPFILE(flags) (((flags)&O_TMPFILE) == O_TMPFILE)
 
-static struct open_file *files[FILES_MAX + 1]; /* by id, from 1 on */
-static uint32_t files_made, files_open;
-static struct open_file *files_free;
-static struct pool file_pool = POOL(struct open_file, 32);
+KEPT static struct open_file *files[FILES_MAX + 1]; /* by id, from 1 on */
+KEPT static uint32_t files_made, files_open;
+KEPT static struct open_file *files_free;
+POOL(file_pool, struct open_file, 32);
 static uint16_t id_of_slot[EXO_CAP_SLOTS]; /* which file's endpoint is at a slot of ours */
-static struct random numbers;
+static struct random numbers;              /* seeded anew in each life */
 
 void files_init(const uint8_t seed[RANDOM_SEED_BYTES])
 {
@@ -52,20 +53,22 @@ static int64_t file_fresh(struct open_file **made)
     int64_t handle;
 
     if (file) {
-        files_free = file->next_free;
+        SET(files_free, file->next_free);
         *made = file;
         return 0;
     }
     if (files_made == FILES_MAX)
         return -ENFILE;
-    if (!(file = pool_take(&file_pool)))
+    if (!(file = pool_take(file_pool)))
         return -ENOMEM;
     if ((handle = port_file_handle(files_made + 1)) < 0) {
-        pool_give(&file_pool, file);
+        pool_give(file_pool, file);
         return handle;
     }
-    *file = (struct open_file){.id = ++files_made, .handle = (exo_cap)handle};
-    files[file->id] = file;
+    cap_keep_lender((exo_cap)handle);
+    SET(files_made, files_made + 1);
+    *file = (struct open_file){.id = files_made, .handle = (exo_cap)handle};
+    SET(files[file->id], file);
     id_of_slot[port_slot(file->handle) % EXO_CAP_SLOTS] = (uint16_t)file->id;
     *made = file;
     return 0;
@@ -83,7 +86,9 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
     if ((status = file_fresh(&file)) < 0)
         return status;
     random_bytes(&numbers, &random, sizeof(random));
-    file->number = (random << FILE_ID_BITS) | file->id;
+    /* What else a file holds that is not open means nothing. */
+    unlogged(file, sizeof(*file));
+    SET(file->number, (random << FILE_ID_BITS) | file->id);
     file->inode = inode;
     file->flags = flags;
     file->root = who->uid == 0;
@@ -94,7 +99,7 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
     file->text = 0;
     file->text_bytes = 0;
     inode_hold(inode);
-    files_open++;
+    SET(files_open, files_open + 1);
     *made = file;
     return 0;
 }
@@ -117,12 +122,12 @@ void file_close(struct open_file *file)
     if (inode_kind(inode) == FS_FIFO)
         fifo_closed(file);
     heap_free(file->text);
-    file->text = 0;
-    file->number = 0;
-    file->inode = 0;
-    file->next_free = files_free;
-    files_free = file;
-    files_open--;
+    SET(file->text, 0);
+    SET(file->number, 0);
+    SET(file->inode, 0);
+    SET(file->next_free, files_free);
+    SET(files_free, file);
+    SET(files_open, files_open - 1);
     if (file->via)
         tree_name_release(file->via);
     inode_release(inode);
@@ -135,6 +140,37 @@ void file_childless(exo_cap handle)
 
     if (file && file->number && file->handle == handle)
         file_close(file);
+    request_commit();
+}
+
+/* In a new life: maps what the last one had mapped of open files, and knows their endpoints again. */
+void files_map(void)
+{
+    for (uint32_t id = 1; id <= files_made; id++) {
+        const struct open_file *file = files[id];
+
+        id_of_slot[port_slot(file->handle) % EXO_CAP_SLOTS] = (uint16_t)id;
+        if (!file->number)
+            continue;
+        if (file->notifier)
+            notify_map(file->notifier);
+        else if (inode_kind(file->inode) == FS_FIFO)
+            fifo_map(file->inode);
+    }
+}
+
+/* Files that nobody holds: the last life was told so and could not close them any more, or could not
+ * give them to who opened them. */
+void files_recover(void)
+{
+    for (uint32_t id = 1; id <= files_made; id++) {
+        struct open_file *file = files[id];
+
+        if (!file->number || port_is_lent(file->handle))
+            continue;
+        file_close(file);
+        request_commit();
+    }
 }
 
 /* Rare: a name that somebody has open is renamed over, or exchanged. */
@@ -148,13 +184,13 @@ void files_swap_names(struct entry *a, struct entry *b)
         if (!file->number || !file->via)
             continue;
         if (file->via == a)
-            file->via = b;
+            SET(file->via, b);
         else if (file->via == b)
-            file->via = a;
+            SET(file->via, a);
     }
     if (b)
-        b->users = a->users;
-    a->users = (uint16_t)of_b;
+        SET(b->users, a->users);
+    SET(a->users, of_b);
 }
 
 struct open_file *file_of_number(uint64_t number)
@@ -307,7 +343,7 @@ static void file_set_name(struct open_file *file, const struct request *q, const
         via = file_of_number(q->w[0])->via;
     if (!via || S_ISDIR(file->inode->mode) || IS_TMPFILE(file->flags))
         return;
-    file->via = via;
+    SET(file->via, via);
     tree_name_hold(via);
 }
 
@@ -370,10 +406,10 @@ static int64_t read_text(struct open_file *file, uint64_t offset, char *to, uint
         if (made < 0)
             return made;
         heap_free(file->text);
-        file->text = 0;
-        file->text_bytes = (uint32_t)made;
+        SET(file->text, 0);
+        SET(file->text_bytes, made);
         if (file->text_bytes > bytes) {
-            file->text = heap_alloc(file->text_bytes);
+            SET(file->text, heap_alloc(file->text_bytes));
             if (!file->text)
                 return -ENOMEM;
             memcpy(file->text, scratch, file->text_bytes);
@@ -462,6 +498,7 @@ int64_t file_lend(struct request *q)
     struct open_file *file = q->file;
     struct inode *inode = file->inode;
     uint32_t rights = EXO_R_GRANT;
+    bool reads_watched;
     int64_t status;
 
     if (inode_kind(inode) != FS_REGULAR)
@@ -475,8 +512,9 @@ int64_t file_lend(struct request *q)
         rights |= EXO_R_WRITE;
     if (q->w[0] & EXO_MAP_EXEC)
         rights |= EXO_R_EXEC;
-    inode->file.reads_watched =
-        notify_watches && (inode->file.reads_watched || notify_reads(inode, file->via));
+    reads_watched = notify_watches && (inode->file.reads_watched || notify_reads(inode, file->via));
+    if (reads_watched != inode->file.reads_watched)
+        SET(inode->file.reads_watched, reads_watched);
     if ((status = data_lend(inode, q->w[0] & EXO_MAP_WRITE)) < 0)
         return status;
     if ((status = port_region_loan(inode->file.region, rights)) < 0)

@@ -18,6 +18,7 @@
 #include <lib/linux/fcntl.h>
 #include <lib/linux/inotify.h>
 #include <lib/linux/stat.h>
+#include <lib/undo.h>
 #include <proto/fs.h>
 #include <proto/proc.h>
 #include <stdbool.h>
@@ -29,7 +30,20 @@
 #define LINKS_FOLLOW 40u   /* symbolic links that one path may go through */
 #define PAGE         ((uint64_t)EXO_PAGE_SIZE)
 
+/* Marks bytes of kept memory that are written without the log, because it does not matter what they
+ * are if the transaction is lost; the unit tests let no others change. */
+#ifdef EXO_HOST_TEST
+void unlogged(const void *at, size_t bytes);
+#else
+static inline void unlogged(const void *at, size_t bytes)
+{
+    (void)at;
+    (void)bytes;
+}
+#endif
+
 struct entry;
+struct fifo;
 struct inode;
 struct notifier;
 struct open_file;
@@ -61,9 +75,9 @@ enum volume { VOLUME_ROOT, VOLUME_DEV, VOLUME_PTS, VOLUME_SHM, VOLUME_PROC, VOLU
 struct volume_info {
     const char *type, *source, *path, *options;
     uint64_t magic;
-    struct inode *root;
 };
-extern struct volume_info volumes[VOLUMES];
+extern const struct volume_info volumes[VOLUMES];
+extern struct inode *volume_roots[VOLUMES];
 #define VOLUME_DEVICE(volume) ((uint64_t)(volume) + 21) /* st_dev: 0:21 ... */
 
 /* Makes the directories and nodes that exist without an archive; after the archive was read. */
@@ -199,12 +213,13 @@ int64_t tree_move(struct entry *entry, struct inode *dir, const char *name, size
 /* An open file remembers by which name it was opened, for inotify. */
 static inline void tree_name_hold(struct entry *entry)
 {
-    entry->users++;
+    SET(entry->users, entry->users + 1);
 }
 void tree_name_gone(struct entry *entry);
 static inline void tree_name_release(struct entry *entry)
 {
-    if (--entry->users == 0 && entry->removed)
+    SET(entry->users, entry->users - 1);
+    if (entry->users == 0 && entry->removed)
         tree_name_gone(entry);
 }
 bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
@@ -236,7 +251,7 @@ int64_t path_find(struct inode **found, struct request *q, uint64_t base, const 
 /* Writes the path of a directory. @return its length; -ENOENT (removed), -ENAMETOOLONG. */
 int64_t path_of(const struct inode *dir, char *to, size_t bytes);
 
-/* ---- requests (main.c) ----------------------------------------------------------------------- */
+/* ---- requests (request.c) ----------------------------------------------------------------------- */
 
 /* One call. `msg` and `reply` are the same memory: a handler reads all of msg before it replies. */
 struct request {
@@ -304,6 +319,8 @@ struct open_file *file_of_number(uint64_t number);
 struct open_file *file_of_badge(uint64_t badge);
 void file_close(struct open_file *file);
 void file_childless(exo_cap handle); /* nobody holds it any more */
+void files_map(void);                /* in a new life: see recover.c */
+void files_recover(void);
 /* The answer to a call that opened it. */
 void file_reply(struct request *q, const struct open_file *file, bool created);
 /* Open files that came by name `a` have name `b` from now on, and (if not 0) the other way round. */
@@ -327,6 +344,8 @@ int64_t data_allocate(struct inode *inode, uint64_t offset, uint64_t bytes, bool
 int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes);
 void data_drop(struct inode *inode);
 void data_touched(struct inode *inode); /* after size or times changed: renews the state page */
+void data_publish(struct inode *inode); /* after the commit: writes it */
+void data_recover(void);                /* in a new life */
 uint64_t data_pages(const struct inode *inode);
 /* Asks those who look at the contents to read by messages, so that reads are noticed. */
 void data_watch_reads(struct inode *inode);
@@ -346,7 +365,9 @@ void notify_watched_name(const struct inode *dir, const char *name, uint32_t len
 void notify_watched_self(const struct inode *inode, uint32_t mask);
 void notify_gone(struct inode *inode); /* it is about to be freed */
 void notify_closed(struct notifier *notifier);
-uint32_t notify_cookie(void); /* ties the two events of a rename together */
+void notify_publish(struct notifier *notifier); /* after the commit: tells its readers */
+void notify_map(struct notifier *notifier);     /* in a new life: maps its page again */
+uint32_t notify_cookie(void);                   /* ties the two events of a rename together */
 /* Does anybody want to hear of reads from a file with this name? */
 bool notify_reads(const struct inode *inode, const struct entry *via);
 
@@ -378,10 +399,13 @@ extern uint8_t *archive_base;
 
 /* lock.c */
 void lock_release_file(struct open_file *file);
+void lock_publish(struct inode *inode); /* after the commit: wakes who waits for a lock */
 /* fifo.c */
 int64_t fifo_opened(struct open_file *file);
 void fifo_closed(struct open_file *file);
 void fifo_drop(struct inode *inode);
+void fifo_publish(struct fifo *fifo); /* after the commit: tells its openers */
+void fifo_map(struct inode *inode);   /* in a new life: maps its page again */
 
 /* names.c */
 int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode,

@@ -6,6 +6,7 @@
  * Those of procfs have no name anywhere: they are made when a path leads to them, and freed at the
  * end of the request unless it opened them.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
@@ -15,21 +16,23 @@
 
 #define DAY_NS (86400ull * 1000000000)
 
-uint64_t inode_count, inode_limit = 1u << 20;
+KEPT uint64_t inode_count;
+uint64_t inode_limit = 1u << 20;
 
-static struct pool inodes = POOL(struct inode, 32);
-static uint64_t last_ino = 1;
-static struct inode *transients;
+POOL(inodes, struct inode, 32);
+KEPT static uint64_t last_ino;
+KEPT static struct inode *transients; /* of this request */
 
 struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume volume)
 {
-    struct inode *inode = inode_count < inode_limit ? pool_take(&inodes) : 0;
+    struct inode *inode = inode_count < inode_limit ? pool_take(inodes) : 0;
 
     if (!inode)
         return 0;
-    inode_count++;
+    SET(inode_count, inode_count + 1);
     memset(inode, 0, sizeof(*inode));
-    inode->ino = last_ino++;
+    SET(last_ino, last_ino + 1);
+    inode->ino = last_ino;
     inode->mode = mode;
     inode->uid = uid;
     inode->gid = gid;
@@ -44,11 +47,11 @@ struct inode *inode_make(uint32_t mode, uint32_t uid, uint32_t gid, enum volume 
 
 struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, uint64_t ino)
 {
-    struct inode *inode = pool_take(&inodes);
+    struct inode *inode = pool_take(inodes);
 
     if (!inode)
         return 0;
-    inode_count++;
+    SET(inode_count, inode_count + 1);
     memset(inode, 0, sizeof(*inode));
     inode->ino = ino;
     inode->mode = mode;
@@ -59,40 +62,42 @@ struct inode *inode_make_transient(uint32_t mode, uint32_t uid, uint32_t gid, ui
     inode->transient = inode->listed = true;
     inode->atime = inode->mtime = inode->ctime = port_now();
     inode->next_transient = transients;
-    transients = inode;
+    SET(transients, inode);
     return inode;
 }
 
-/* Frees an inode that nothing reaches any more; a directory lets go of the one above it. */
+/* Frees an inode that nothing reaches any more; a directory lets go of the one above it. That may be
+ * the next to go, and so on: each in a transaction of its own. */
 static void inode_free(struct inode *inode)
 {
-    while (inode) {
-        struct inode *up = 0;
-
-        if (inode->watches)
-            notify_gone(inode);
-        switch (inode_kind(inode)) {
-        case FS_REGULAR: data_drop(inode); break;
-        case FS_DIRECTORY: up = inode->transient ? 0 : inode->dir.up; break;
-        case FS_SYMBOLIC: heap_free(inode->link.target); break;
-        case FS_FIFO: fifo_drop(inode); break;
-        case FS_SOCKET:
-            if (inode->listener)
-                port_drop(inode->listener);
-            break;
-        case FS_DEVICE:
-        case FS_SYNTHETIC: break;
+    if (inode->watches)
+        notify_gone(inode);
+    switch (inode_kind(inode)) {
+    case FS_REGULAR: data_drop(inode); break;
+    case FS_DIRECTORY:
+        if (!inode->transient && inode->dir.up) {
+            SET(inode->dir.up->refs, inode->dir.up->refs - 1);
+            if (inode->dir.up->refs == 0 && inode->dir.up->nlink == 0)
+                after(AFTER_UNUSED, inode->dir.up, 0, 0, 0);
         }
-        inode_count--;
-        pool_give(&inodes, inode);
-        /* The loop stands for a recursion: the release of `up` may free it in turn. */
-        inode = up && --up->refs == 0 && up->nlink == 0 ? up : 0;
+        break;
+    case FS_SYMBOLIC: heap_free(inode->link.target); break;
+    case FS_FIFO: fifo_drop(inode); break;
+    case FS_SOCKET:
+        if (inode->listener)
+            after_drop(inode->listener);
+        break;
+    case FS_DEVICE:
+    case FS_SYNTHETIC: break;
     }
+    after_forget(inode);
+    SET(inode_count, inode_count - 1);
+    pool_give(inodes, inode);
 }
 
 void inode_hold(struct inode *inode)
 {
-    inode->refs++;
+    SET(inode->refs, inode->refs + 1);
 }
 
 void inode_unused(struct inode *inode)
@@ -103,7 +108,7 @@ void inode_unused(struct inode *inode)
 
 void inode_release(struct inode *inode)
 {
-    inode->refs--;
+    SET(inode->refs, inode->refs - 1);
     inode_unused(inode);
 }
 
@@ -112,8 +117,8 @@ void inode_sweep(void)
     while (transients) {
         struct inode *inode = transients;
 
-        transients = inode->next_transient;
-        inode->listed = false;
+        SET(transients, inode->next_transient);
+        SET(inode->listed, false);
         inode_unused(inode);
     }
 }
@@ -162,15 +167,19 @@ void inode_stat(const struct inode *inode, struct fs_stat *out)
 
 void inode_changed(struct inode *inode)
 {
-    inode->ctime = port_now();
+    SET(inode->ctime, port_now());
 }
 
 void inode_modified(struct inode *inode)
 {
-    inode->mtime = inode->ctime = port_now();
+    uint64_t now = port_now();
+
+    SET(inode->mtime, now);
+    SET(inode->ctime, now);
 }
 
-/* An access time is renewed when it is older than the last change, or a day old. */
+/* An access time is renewed when it is older than the last change, or a day old. It is one word that
+ * means nothing to others, so it is not logged: who only reads has nothing to commit. */
 void inode_accessed(struct inode *inode)
 {
     uint64_t now;
@@ -180,22 +189,24 @@ void inode_accessed(struct inode *inode)
         now = port_now();
         if (now - inode->atime < DAY_NS)
             return;
+        unlogged(&inode->atime, sizeof(inode->atime));
         inode->atime = now;
         return;
     }
+    unlogged(&inode->atime, sizeof(inode->atime));
     inode->atime = port_now();
 }
 
 int64_t inode_set_target(struct inode *inode, const char *target, size_t bytes)
 {
-    char *copy = heap_alloc(bytes + 1);
+    char *copy = heap_alloc(bytes + 1); /* what a transaction allocates need not be logged */
 
     if (!copy)
         return -ENOSPC;
     memcpy(copy, target, bytes);
     copy[bytes] = 0;
     heap_free(inode->link.target);
-    inode->link.target = copy;
-    inode->link.length = (uint32_t)bytes;
+    SET(inode->link.target, copy);
+    SET(inode->link.length, bytes);
     return 0;
 }

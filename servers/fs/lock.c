@@ -9,9 +9,11 @@
  * The pid that owns a fcntl lock is the caller's word. Nobody gains by a lie who could not do the
  * same harm by locking: only those who have the file open are in the game at all.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/string.h>
 
@@ -28,24 +30,24 @@ struct lock {
     bool exclusive;
 };
 
-static struct pool lock_pool = POOL(struct lock, 32);
-static uint32_t lock_count;
+POOL(lock_pool, struct lock, 32);
+KEPT static uint32_t lock_count;
 
 static struct lock *lock_make(const struct lock *like)
 {
-    struct lock *lock = lock_count < LOCKS_MAX ? pool_take(&lock_pool) : 0;
+    struct lock *lock = lock_count < LOCKS_MAX ? pool_take(lock_pool) : 0;
 
     if (!lock)
         return 0;
-    lock_count++;
+    SET(lock_count, lock_count + 1);
     *lock = *like;
     return lock;
 }
 
 static void lock_free(struct lock *lock)
 {
-    lock_count--;
-    pool_give(&lock_pool, lock);
+    SET(lock_count, lock_count - 1);
+    pool_give(lock_pool, lock);
 }
 
 static bool process_alive(int32_t pid)
@@ -86,8 +88,9 @@ static struct lock *conflict(struct inode *inode, const struct lock *wish)
         if (!in_the_way(old, wish)) {
             at = &old->next;
         } else if (old->kind == LOCK_PROCESS && !process_alive(old->pid)) {
-            *at = old->next;
+            SET(*at, old->next);
             lock_free(old);
+            request_pause();
         } else {
             return old;
         }
@@ -98,12 +101,19 @@ static struct lock *conflict(struct inode *inode, const struct lock *wish)
 /* Tells those who sleep on the state page. */
 static void wake_waiters(struct inode *inode)
 {
-    struct fs_state *state;
-
     if (inode_kind(inode) != FS_REGULAR || !inode->file.lock_waiters ||
         inode->file.store != STORE_REGION)
         return;
-    inode->file.lock_waiters = false;
+    SET(inode->file.lock_waiters, false);
+    after_once(AFTER_LOCKS, inode);
+}
+
+void lock_publish(struct inode *inode)
+{
+    struct fs_state *state;
+
+    if (inode->file.store != STORE_REGION)
+        return;
     state = port_region_map(inode->file.region, 0);
     if (!state)
         return; /* they look again after a second */
@@ -129,18 +139,18 @@ static void cut(struct inode *inode, const struct lock *range, struct lock **spa
             *spare = 0;
             *right = *old;
             right->start = range->last + 1;
-            old->last = range->start - 1;
-            old->next = right;
+            SET(old->last, range->start - 1);
+            SET(old->next, right);
             return; /* its owner's locks do not overlap: there is no other */
         }
         if (old->start < range->start) {
-            old->last = range->start - 1;
+            SET(old->last, range->start - 1);
             at = &old->next;
         } else if (old->last > range->last) {
-            old->start = range->last + 1;
+            SET(old->start, range->last + 1);
             at = &old->next;
         } else {
-            *at = old->next;
+            SET(*at, old->next);
             lock_free(old);
         }
     }
@@ -160,7 +170,7 @@ static int64_t change(struct inode *inode, const struct lock *wish, bool unlock)
         lock_free(spare);
     if (made) {
         made->next = inode->locks;
-        inode->locks = made;
+        SET(inode->locks, made);
     }
     if (unlock || !wish->exclusive) /* a weaker lock lets others in, too */
         wake_waiters(inode);
@@ -235,7 +245,7 @@ int64_t file_lock(struct request *q)
     if (!found)
         return change(inode, &wish, unlock);
     if (inode_kind(inode) == FS_REGULAR && q->w[0] != F_SETLK && q->w[0] != F_OFD_SETLK)
-        inode->file.lock_waiters = true;
+        SET(inode->file.lock_waiters, true);
     return -EAGAIN;
 }
 
@@ -251,8 +261,9 @@ void lock_release_file(struct open_file *file)
             at = &lock->next;
             continue;
         }
-        *at = lock->next;
+        SET(*at, lock->next);
         lock_free(lock);
+        request_pause();
         any = true;
     }
     if (any)

@@ -7,6 +7,7 @@
  */
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <exo.h>
 #include <lib/heap.h>
@@ -140,6 +141,7 @@ int main(void)
     uint8_t *archive;
     int64_t entries;
 
+    undo_begin();
     if (make_tree(frames) < 0 || port_start(&archive, &archive_bytes) < 0) {
         log_line("cannot start: no memory, or a capability is missing");
         return 1;
@@ -153,6 +155,7 @@ int main(void)
         return 1;
     }
     disks_find();
+    request_commit();
     log_line("%lld entries in the boot archive", (long long)entries);
     serve();
 }

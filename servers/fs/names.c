@@ -81,12 +81,13 @@ int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, 
     if (!inode)
         return -ENOSPC;
     if ((status = tree_add(dir, walk->name, walk->length, inode)) < 0) {
-        inode->nlink = 0;
+        SET(inode->nlink, 0);
         inode_unused(inode);
         return status;
     }
     walk->entry = dir->dir.last;
-    dir->mtime = dir->ctime = inode->ctime;
+    SET(dir->mtime, inode->ctime);
+    SET(dir->ctime, inode->ctime);
     notify_name(dir, walk->name, walk->length, mode, IN_CREATE, 0);
     *made = inode;
     return 0;
@@ -148,7 +149,7 @@ int64_t fs_mknod(struct request *q)
     if ((status = name_create(&walk, &q->who, mode, &made)) < 0)
         return status;
     if (S_ISCHR(mode) || S_ISBLK(mode))
-        made->rdev = q->w[2];
+        SET(made->rdev, q->w[2]);
     return 0;
 }
 

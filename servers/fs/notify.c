@@ -12,10 +12,12 @@
  *
  * Memory is bounded for each user and in all; the last part of everything is root's.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/events.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/heap.h>
 #include <lib/linux/inotify.h>
@@ -53,17 +55,17 @@ struct notifier {
     struct watch_user *user;
     exo_cap region;
     struct fs_watch_page *page; /* mapped; written, never believed */
-    uint32_t change;
+    uint32_t change, woken;     /* the last that was told */
     int32_t last_wd;
     struct watch *buckets[BUCKETS]; /* by wd */
 };
 
-uint32_t notify_watches;
+KEPT uint32_t notify_watches;
 
-static struct pool watch_pool = POOL(struct watch, 32);
-static struct watch_user *users;
-static struct usage all;
-static uint32_t last_cookie;
+POOL(watch_pool, struct watch, 32);
+KEPT static struct watch_user *users;
+KEPT static struct usage all;
+KEPT static uint32_t last_cookie;
 
 /* ---- who pays ---- */
 
@@ -79,7 +81,7 @@ static struct watch_user *user_of(uint32_t uid)
         return 0;
     user->uid = uid;
     user->next = users;
-    users = user;
+    SET(users, user);
     return user;
 }
 
@@ -91,7 +93,7 @@ static void user_unused(struct watch_user *user)
         return;
     while (*at != user)
         at = &(*at)->next;
-    *at = user->next;
+    SET(*at, user->next);
     heap_free(user);
 }
 
@@ -103,11 +105,21 @@ static uint32_t part_of(uint32_t limit, const struct watch_user *user)
 
 /* ---- queues ---- */
 
-static void notifier_publish(struct notifier *n)
+void notify_publish(struct notifier *n)
 {
+    unlogged(n->page, sizeof(*n->page));
     n->page->bytes = events_bytes(&n->queue);
     /* A release, at least: the bytes come first (proofs/memory/protocols/fs_words.py). */
     n->page->change = n->change;
+    if (n->woken != n->change) {
+        SET(n->woken, n->change);
+        port_wake((const void *)&n->page->change);
+    }
+}
+
+static void notifier_changed(struct notifier *n)
+{
+    after_once(AFTER_EVENTS, n);
 }
 
 /* The bytes that the instance's queue may grow to. */
@@ -127,8 +139,10 @@ static uint32_t queue_limit(const struct notifier *n)
 
 static void queue_charge(struct notifier *n, uint32_t before)
 {
-    n->user->use.bytes += n->queue.capacity - before;
-    all.bytes += n->queue.capacity - before;
+    if (n->queue.capacity == before)
+        return;
+    SET(n->user->use.bytes, n->user->use.bytes + n->queue.capacity - before);
+    SET(all.bytes, all.bytes + n->queue.capacity - before);
 }
 
 static void notifier_put(struct notifier *n, int32_t wd, uint32_t mask, uint32_t cookie,
@@ -139,9 +153,8 @@ static void notifier_put(struct notifier *n, int32_t wd, uint32_t mask, uint32_t
     if (!events_put(&n->queue, wd, mask, cookie, name, length, queue_limit(n)))
         return;
     queue_charge(n, before);
-    n->change++;
-    notifier_publish(n);
-    port_wake((const void *)&n->page->change);
+    SET(n->change, n->change + 1);
+    notifier_changed(n);
 }
 
 /* ---- watches ---- */
@@ -172,16 +185,18 @@ static int64_t watch_make(struct notifier *n, struct inode *inode, struct watch 
     if ((user->uid != 0 && user->use.watches >= USER_WATCHES) || n->last_wd == INT32_MAX ||
         all.watches >= part_of(ALL_WATCHES, user))
         return -ENOSPC;
-    if (!(watch = pool_take(&watch_pool)))
+    if (!(watch = pool_take(watch_pool)))
         return -ENOMEM;
+    SET(n->last_wd, n->last_wd + 1);
     *watch = (struct watch){
-        .owner = n, .inode = inode, .wd = ++n->last_wd, .next_of_inode = inode->watches};
-    inode->watches = watch;
+        .owner = n, .inode = inode, .wd = n->last_wd, .next_of_inode = inode->watches};
+    SET(inode->watches, watch);
     bucket = &n->buckets[(uint32_t)watch->wd % BUCKETS];
     watch->chain = *bucket;
-    *bucket = watch;
-    user->use.watches++;
-    notify_watches = ++all.watches;
+    SET(*bucket, watch);
+    SET(user->use.watches, user->use.watches + 1);
+    SET(all.watches, all.watches + 1);
+    SET(notify_watches, all.watches);
     *made = watch;
     return 0;
 }
@@ -192,14 +207,15 @@ static void watch_free(struct watch *watch)
 
     while (*at != watch)
         at = &(*at)->next_of_inode;
-    *at = watch->next_of_inode;
+    SET(*at, watch->next_of_inode);
     at = &watch->owner->buckets[(uint32_t)watch->wd % BUCKETS];
     while (*at != watch)
         at = &(*at)->chain;
-    *at = watch->chain;
-    watch->owner->user->use.watches--;
-    notify_watches = --all.watches;
-    pool_give(&watch_pool, watch);
+    SET(*at, watch->chain);
+    SET(watch->owner->user->use.watches, watch->owner->user->use.watches - 1);
+    SET(all.watches, all.watches - 1);
+    SET(notify_watches, all.watches);
+    pool_give(watch_pool, watch);
 }
 
 /* Ends a watch while its instance lives on. */
@@ -259,7 +275,8 @@ void notify_watched_self(const struct inode *inode, uint32_t mask)
 
 uint32_t notify_cookie(void)
 {
-    return ++last_cookie ? last_cookie : ++last_cookie;
+    SET(last_cookie, last_cookie + 1 ? last_cookie + 1 : 1);
+    return last_cookie;
 }
 
 void notify_gone(struct inode *inode)
@@ -301,20 +318,26 @@ static void ask_for_reads(struct inode *inode)
 
 /* ---- instances ---- */
 
+void notify_map(struct notifier *n)
+{
+    port_region_remap(n->region, 0, n->page);
+}
+
 static struct notifier *notifier_make(struct watch_user *user)
 {
     struct notifier *n = heap_zeroed(1, sizeof(*n));
     int64_t region = n && events_begin(&n->queue) ? port_region_make(1, false) : -ENOMEM;
 
     if (region >= 0) {
+        cap_keep((exo_cap)region);
         n->region = (exo_cap)region;
         n->page = port_region_map(n->region, 0);
         if (n->page) {
             n->user = user;
-            user->use.instances++;
-            all.instances++;
+            SET(user->use.instances, user->use.instances + 1);
+            SET(all.instances, all.instances + 1);
             queue_charge(n, 0);
-            notifier_publish(n);
+            notifier_changed(n);
             return n;
         }
         port_drop(n->region);
@@ -330,15 +353,18 @@ void notify_closed(struct notifier *n)
     uint32_t before = n->queue.capacity, i;
 
     for (i = 0; i < BUCKETS; i++) {
-        while (n->buckets[i])
+        while (n->buckets[i]) {
             watch_free(n->buckets[i]);
+            request_pause();
+        }
     }
     events_end(&n->queue);
     queue_charge(n, before);
-    port_unmap(n->page);
-    port_drop(n->region);
-    all.instances--;
-    n->user->use.instances--;
+    after_forget(n);
+    after(AFTER_UNMAP, n->page, 0, 0, 0);
+    after_drop(n->region);
+    SET(all.instances, all.instances - 1);
+    SET(n->user->use.instances, n->user->use.instances - 1);
     user_unused(n->user);
     heap_free(n);
 }
@@ -363,7 +389,8 @@ static int64_t instance_open(struct request *q, struct watch_user *user, struct 
         inode_unused(inode);
         return status;
     }
-    if (!((*file)->notifier = notifier_make(user))) {
+    SET((*file)->notifier, notifier_make(user));
+    if (!(*file)->notifier) {
         file_close(*file);
         return -ENOMEM;
     }
@@ -412,7 +439,7 @@ static int64_t watch_change(struct notifier *n, struct inode *inode, uint32_t ma
         return -EEXIST;
     if (!watch && (status = watch_make(n, inode, &watch)) < 0)
         return status;
-    watch->mask = mask & IN_MASK_ADD ? watch->mask | kept : kept;
+    SET(watch->mask, mask & IN_MASK_ADD ? watch->mask | kept : kept);
     if (kept & IN_ACCESS)
         ask_for_reads(inode);
     return watch->wd;
@@ -467,7 +494,7 @@ int64_t file_watch_read(struct request *q)
         queue_charge(n, before);
         if (taken < 0)
             return taken;
-        notifier_publish(n);
+        notifier_changed(n);
     }
     q->reply_bytes = (uint32_t)taken;
     q->r[1] = events_bytes(&n->queue);

@@ -9,8 +9,10 @@
  * A box belongs to a socket and holds its region, of which the kernel counts the holders: when fs is
  * the only one, nobody can ever ask, and the box goes. That is found out when a box is made.
  */
+#include "servers/fs/after.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
+#include "servers/fs/recover.h"
 
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -35,33 +37,36 @@ struct box {
     struct parcel *parcels; /* the newest first */
 };
 
-static struct box *boxes;
-static uint32_t box_count, parcel_count;
+KEPT static struct box *boxes;
+KEPT static uint32_t box_count, parcel_count;
 
 static void parcel_free(struct box *box, struct parcel **link)
 {
     struct parcel *parcel = *link;
 
-    *link = parcel->next;
+    SET(*link, parcel->next);
     for (uint32_t i = 0; i < EXO_MSG_CAPS; i++) {
         if (parcel->caps[i])
-            port_drop(parcel->caps[i]);
+            after_drop(parcel->caps[i]);
     }
     heap_free(parcel);
-    box->count--;
-    parcel_count--;
+    SET(box->count, box->count - 1);
+    SET(parcel_count, parcel_count - 1);
 }
 
 static void box_free(struct box **link)
 {
     struct box *box = *link;
 
-    while (box->parcels)
+    while (box->parcels) {
         parcel_free(box, &box->parcels);
-    *link = box->next;
-    port_drop(box->witness);
+        request_pause();
+    }
+    SET(*link, box->next);
+    after_drop(box->witness);
     heap_free(box);
-    box_count--;
+    SET(box_count, box_count - 1);
+    request_pause();
 }
 
 /* Boxes that nobody can reach any more. Their contents may have held others: until nothing goes. */
@@ -103,11 +108,12 @@ int64_t fs_parcel_box(struct request *q)
         return -ETOOMANYREFS;
     *box = (struct box){.next = boxes, .witness = q->got};
     q->got = 0;
+    cap_keep(box->witness);
     do
         files_random(&box->key, sizeof box->key);
     while (box->key == 0);
-    boxes = box;
-    box_count++;
+    SET(boxes, box);
+    SET(box_count, box_count + 1);
     q->r[1] = box->key;
     return 0;
 }
@@ -123,7 +129,9 @@ int64_t fs_parcel_put(struct request *q)
         !(parcel = heap_alloc(sizeof *parcel + q->bytes)))
         return -ETOOMANYREFS;
     parcel->next = (*link)->parcels;
-    parcel->number = q->w[1] ? q->w[1] : ++(*link)->last;
+    if (!q->w[1])
+        SET((*link)->last, (*link)->last + 1);
+    parcel->number = q->w[1] ? q->w[1] : (*link)->last;
     parcel->bytes = q->bytes;
     memcpy(parcel->text, q->msg, q->bytes);
     parcel->caps[0] = q->got;
@@ -132,9 +140,13 @@ int64_t fs_parcel_put(struct request *q)
         parcel->caps[i] = q->got_more[i - 1];
         q->got_more[i - 1] = 0;
     }
-    (*link)->parcels = parcel;
-    (*link)->count++;
-    parcel_count++;
+    for (uint32_t i = 0; i < EXO_MSG_CAPS; i++) {
+        if (parcel->caps[i])
+            cap_keep(parcel->caps[i]);
+    }
+    SET((*link)->parcels, parcel);
+    SET((*link)->count, (*link)->count + 1);
+    SET(parcel_count, parcel_count + 1);
     q->r[1] = parcel->number;
     return 0;
 }
@@ -165,7 +177,8 @@ int64_t fs_parcel_take(struct request *q)
     q->give_mode = EXO_SEND_MOVE;
     for (uint32_t i = 1; i < EXO_MSG_CAPS; i++)
         q->give_more[i - 1] = parcel->caps[i];
-    memset(parcel->caps, 0, sizeof parcel->caps);
+    undo_save(parcel->caps, sizeof parcel->caps);
+    memset(parcel->caps, 0, sizeof parcel->caps); /* they are the answer's now */
     parcel_free(*box, link);
     return 0;
 }
@@ -181,7 +194,9 @@ int64_t fs_parcel_drop(struct request *q)
         box_free(box);
         return 0;
     }
-    while ((link = parcel_find(*box, q->w[1])))
+    while ((link = parcel_find(*box, q->w[1]))) {
         parcel_free(*box, link);
+        request_pause();
+    }
     return 0;
 }

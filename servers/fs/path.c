@@ -72,7 +72,7 @@ static void find_name(struct walk *walk, const struct caller *who, struct inode 
     walk->dir = dir;
     walk->name = name;
     walk->length = (uint32_t)length;
-    if (dir->transient || dir == volumes[VOLUME_PROC].root) {
+    if (dir->transient || dir == volume_roots[VOLUME_PROC]) {
         walk->entry = 0;
         walk->inode = proc_find(dir, who, name, length);
         return;

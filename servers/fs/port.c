@@ -225,6 +225,14 @@ void *port_region_map(exo_cap region, uint64_t page)
     return 0;
 }
 
+void port_region_remap(exo_cap region, uint64_t page, void *where)
+{
+    uint64_t window = ((uintptr_t)where - WINDOWS_VA) / EXO_PAGE_SIZE;
+
+    exo_map(0, (uintptr_t)where, 1, region, page, EXO_MAP_READ | EXO_MAP_WRITE);
+    windows_used[window / 64] |= 1ull << window % 64;
+}
+
 void port_unmap(void *page)
 {
     uint64_t window = ((uintptr_t)page - WINDOWS_VA) / EXO_PAGE_SIZE;
@@ -245,10 +253,19 @@ int64_t port_file_handle(uint32_t id)
     int64_t handle =
         exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, FS_BADGE_FILE | id, 0, 0);
 
-    if (handle < 0)
-        return to_errno(handle);
-    exo_cap_flags((exo_cap)handle, EXO_CAP_LENDER);
-    return handle;
+    return to_errno(handle);
+}
+
+void port_keep(exo_cap cap, bool lender)
+{
+    if (lender)
+        exo_cap_flags(cap, EXO_CAP_LENDER);
+}
+
+bool port_is_lent(exo_cap cap)
+{
+    (void)cap; /* no life but the first one asks */
+    return true;
 }
 
 void port_drop(exo_cap cap)

@@ -35,12 +35,18 @@ int64_t port_region_loan(exo_cap region, uint32_t rights);
 uint32_t port_region_holders(exo_cap region);
 /* Maps one page of a region for fs itself, until port_unmap; 0: cannot. */
 void *port_region_map(exo_cap region, uint64_t page);
+/* Maps it once more where it was in the last life. */
+void port_region_remap(exo_cap region, uint64_t page, void *where);
 void port_unmap(void *page);
 void port_wake(const void *word);
 
 /* ---- capabilities ---- */
-/* An endpoint for open file `id`, told of when its last holder is gone. */
+/* An endpoint for open file `id`. */
 int64_t port_file_handle(uint32_t id);
+/* It is to outlive this life of fs. `lender`: fs is told when the last holder is gone. */
+void port_keep(exo_cap cap, bool lender);
+/* Does anybody hold what was lent of it? */
+bool port_is_lent(exo_cap cap);
 void port_drop(exo_cap cap);
 uint32_t port_slot(exo_cap cap);
 

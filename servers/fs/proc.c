@@ -311,7 +311,7 @@ struct inode *proc_up(struct inode *dir)
     uint32_t i;
 
     if (of.node == NODE_PROCESS || in == TOP)
-        return volumes[VOLUME_PROC].root;
+        return volume_roots[VOLUME_PROC];
     of.item = 0;
     if (of.node == NODE_THREAD)
         in = TASK;
@@ -470,6 +470,7 @@ int64_t proc_text(struct inode *inode, const struct caller *who, char *to, size_
 
     if (status < 0)
         return status;
+    unlogged(&inode->synthetic.reader, sizeof(bool));
     inode->synthetic.reader = who->entry && who->entry->pid == inode->synthetic.pid;
     status = nodes[inode->synthetic.node].text(&text, &inode->synthetic);
     return status < 0 ? status : (int64_t)text.used;

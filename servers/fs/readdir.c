@@ -67,9 +67,9 @@ static uint64_t list_tree(struct open_file *file, struct listing *list, uint64_t
             break;
         position = entry->position + 1;
     }
-    file->cursor = entry;
-    file->cursor_position = position;
-    file->cursor_removals = file->inode->dir.removals;
+    SET(file->cursor, entry);
+    SET(file->cursor_position, position);
+    SET(file->cursor_removals, file->inode->dir.removals);
     return position;
 }
 
@@ -115,7 +115,7 @@ int64_t file_readdir(struct request *q)
         full = !listing_add(&list, up ? up->ino : dir->ino, S_IFDIR, 2, "..", 2);
         position += !full;
     }
-    if (!full && (dir->transient || dir == volumes[VOLUME_PROC].root))
+    if (!full && (dir->transient || dir == volume_roots[VOLUME_PROC]))
         position = list_proc(q->file, &list, position);
     else if (!full)
         position = list_tree(q->file, &list, position);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One call, from the caller's badge to the handler of its label. */
 #include "servers/fs/fs.h"
+#include "servers/fs/recover.h"
 
 #define FILE_OPS_FIRST FS_READ
 
@@ -70,21 +71,27 @@ static int64_t find_handler(struct request *q, uint64_t badge, uint32_t label, h
     return caller_identify(&q->who, badge);
 }
 
-void request_serve(struct request *q, uint64_t badge, uint32_t label)
+static void serve_once(struct request *q, uint64_t badge, uint32_t label)
 {
     handler *serve = 0;
     int64_t status = find_handler(q, badge, label, &serve);
 
-    q->r[1] = q->r[2] = q->r[3] = 0;
-    q->reply_bytes = 0;
-    q->give = q->give_more[0] = 0;
-    q->give_mode = EXO_SEND_COPY;
     if (status >= 0)
         status = serve(q);
     if (status < 0)
         q->reply_bytes = 0;
     q->r[0] = (uint64_t)status;
     inode_sweep();
+}
+
+void request_serve(struct request *q, uint64_t badge, uint32_t label)
+{
+    q->r[0] = q->r[1] = q->r[2] = q->r[3] = 0;
+    q->reply_bytes = 0;
+    q->give = q->give_more[0] = 0;
+    q->give_mode = EXO_SEND_COPY;
+    serve_once(q, badge, label);
+    request_commit();
 }
 
 int64_t request_base(uint64_t number, struct inode **base)

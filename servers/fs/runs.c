@@ -37,102 +37,90 @@ bool runs_have(const struct runs *r, uint64_t page)
     return at < r->count && runs_array(r)[at].start <= page;
 }
 
-/* Room for one run more. */
-static int64_t runs_grow(struct runs *r)
+/*
+ * Puts `added` runs in the place of the `gone` ones from `at` on. What moves is written to a fresh
+ * array, so that the log need not hold it: the old one stays as it is until the commit.
+ */
+static int64_t runs_replace(struct runs *r, uint32_t at, uint32_t gone, const struct run *added,
+                            uint32_t adding)
 {
-    uint32_t limit = r->more ? r->limit * 2 : 8;
-    struct run *more;
+    uint32_t count = r->count - gone + adding, limit = r->more ? r->limit : 1, i;
+    bool moves = gone != adding && at + gone != r->count;
+    struct run *old = runs_array(r), *run = old;
 
-    if (r->count < (r->more ? r->limit : 1))
-        return 0;
-    more = heap_resize(r->more, limit * sizeof(*more));
-    if (!more)
-        return -ENOSPC;
-    if (!r->more)
-        more[0] = r->first;
-    r->more = more;
-    r->limit = limit;
+    if (count > limit || (moves && r->more)) {
+        if (count > limit)
+            limit = r->more ? limit * 2 : 8;
+        if (!(run = heap_alloc(limit * sizeof(*run))))
+            return -ENOSPC;
+        memcpy(run, old, at * sizeof(*run));
+        memcpy(run + at + adding, old + at + gone, (r->count - at - gone) * sizeof(*run));
+        memcpy(run + at, added, adding * sizeof(*run));
+        heap_free(r->more);
+        SET(r->more, run);
+        SET(r->limit, limit);
+    } else {
+        for (i = 0; i < adding; i++)
+            SET(run[at + i], added[i]);
+    }
+    SET(r->count, count);
     return 0;
-}
-
-static void runs_delete(struct runs *r, uint32_t at, uint32_t count)
-{
-    struct run *run = runs_array(r);
-
-    memmove(run + at, run + at + count, (r->count - at - count) * sizeof(*run));
-    r->count -= count;
 }
 
 int64_t runs_add(struct runs *r, uint64_t start, uint64_t end)
 {
     uint32_t at = runs_search(r, start), last = at;
-    struct run *run = runs_array(r);
+    const struct run *run = runs_array(r);
+    uint64_t pages = r->pages;
+    int64_t status;
 
     if (start >= end)
         return 0;
-    if (at == r->count || run[at].start > end) {
-        int64_t status = runs_grow(r);
-
-        if (status < 0)
-            return status;
-        run = runs_array(r);
-        memmove(run + at + 1, run + at, (r->count - at) * sizeof(*run));
-        run[at] = (struct run){start, end};
-        r->count++;
-        r->pages += end - start;
-        return 0;
-    }
-    /* It touches run `at` and maybe more: they become one. */
+    /* What it touches becomes one with it. */
     while (last < r->count && run[last].start <= end) {
-        r->pages -= run[last].end - run[last].start;
+        pages -= run[last].end - run[last].start;
         last++;
     }
-    if (run[at].start < start)
+    if (last > at && run[at].start < start)
         start = run[at].start;
-    if (run[last - 1].end > end)
+    if (last > at && run[last - 1].end > end)
         end = run[last - 1].end;
-    run[at] = (struct run){start, end};
-    r->pages += end - start;
-    runs_delete(r, at + 1, last - at - 1);
+    pages += end - start;
+    if (pages == r->pages) /* had it all; the common case of a write */
+        return 0;
+    if ((status = runs_replace(r, at, last - at, &(struct run){start, end}, 1)) < 0)
+        return status;
+    SET(r->pages, pages);
     return 0;
 }
 
 int64_t runs_cut(struct runs *r, uint64_t start, uint64_t end)
 {
-    uint32_t at = runs_search(r, start + 1), last;
-    struct run *run = runs_array(r);
+    uint32_t at = runs_search(r, start + 1), last, left = 0;
+    const struct run *run = runs_array(r);
+    uint64_t pages = r->pages;
+    struct run rest[2]; /* of the first and of the last run that it meets */
+    int64_t status;
 
     if (start >= end || at == r->count || run[at].start >= end)
         return 0;
-    if (run[at].start < start && run[at].end > end) { /* a hole in the middle */
-        int64_t status = runs_grow(r);
-
-        if (status < 0)
-            return status;
-        run = runs_array(r);
-        memmove(run + at + 1, run + at, (r->count - at) * sizeof(*run));
-        run[at].end = start;
-        run[at + 1].start = end;
-        r->count++;
-        r->pages -= end - start;
-        return 0;
-    }
-    if (run[at].start < start) {
-        r->pages -= run[at].end - start;
-        run[at++].end = start;
-    }
-    for (last = at; last < r->count && run[last].end <= end; last++)
-        r->pages -= run[last].end - run[last].start;
-    if (last < r->count && run[last].start < end) {
-        r->pages -= end - run[last].start;
-        run[last].start = end;
-    }
-    runs_delete(r, at, last - at);
+    if (run[at].start < start)
+        rest[left++] = (struct run){run[at].start, start};
+    for (last = at; last < r->count && run[last].start < end; last++)
+        pages -= run[last].end - run[last].start;
+    if (run[last - 1].end > end)
+        rest[left++] = (struct run){end, run[last - 1].end};
+    for (uint32_t i = 0; i < left; i++)
+        pages += rest[i].end - rest[i].start;
+    if ((status = runs_replace(r, at, last - at, rest, left)) < 0)
+        return status;
+    SET(r->pages, pages);
     return 0;
 }
 
 void runs_drop(struct runs *r)
 {
     heap_free(r->more);
+    undo_save(r, sizeof(*r));
     *r = (struct runs){0};
 }

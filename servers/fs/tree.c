@@ -17,12 +17,12 @@
 #include <lib/heap.h>
 #include <lib/string.h>
 
-static struct entry **buckets;
-static uint64_t bucket_mask;
-static uint64_t secret_a, secret_b;
-static struct pool entries = POOL(struct entry, 64);
+KEPT static struct entry **buckets;
+KEPT static uint64_t bucket_mask;
+KEPT static uint64_t secret_a, secret_b;
+POOL(entries, struct entry, 64);
 
-struct inode *tree_root;
+KEPT struct inode *tree_root;
 
 void tree_init(uint64_t buckets_wanted, const uint64_t secret[2])
 {
@@ -95,7 +95,7 @@ static int64_t entry_set_name(struct entry *entry, const char *name, size_t leng
     memcpy(text, name, length);
     entry->name = text;
     entry->length = (uint8_t)length;
-    return 0;
+    return 0; /* not logged: `entry` is new, or on the stack */
 }
 
 static void entry_drop_name(struct entry *entry)
@@ -108,14 +108,14 @@ static void entry_drop_name(struct entry *entry)
  * its directory, about which it may still have to tell. */
 static void entry_discard(struct entry *entry)
 {
-    entry->removed = true;
-    entry->inode = 0;
+    SET(entry->removed, true);
+    SET(entry->inode, 0);
     if (entry->users) {
         inode_hold(entry->dir);
         return;
     }
     entry_drop_name(entry);
-    pool_give(&entries, entry);
+    pool_give(entries, entry);
 }
 
 void tree_name_gone(struct entry *entry)
@@ -123,10 +123,11 @@ void tree_name_gone(struct entry *entry)
     struct inode *dir = entry->dir;
 
     entry_drop_name(entry);
-    pool_give(&entries, entry);
+    pool_give(entries, entry);
     inode_release(dir);
 }
 
+/* The entry itself is new, or saved. */
 static void entry_link(struct entry *entry, struct inode *dir)
 {
     struct entry **bucket;
@@ -135,17 +136,18 @@ static void entry_link(struct entry *entry, struct inode *dir)
     entry->hash = hash_name(dir, entry->name, entry->length);
     bucket = &buckets[entry->hash & bucket_mask];
     entry->chain = *bucket;
-    *bucket = entry;
+    SET(*bucket, entry);
 
-    entry->position = dir->dir.next_position++;
+    entry->position = dir->dir.next_position;
+    SET(dir->dir.next_position, entry->position + 1);
     entry->next = 0;
     entry->prev = dir->dir.last;
     if (entry->prev)
-        entry->prev->next = entry;
+        SET(entry->prev->next, entry);
     else
-        dir->dir.first = entry;
-    dir->dir.last = entry;
-    dir->dir.count++;
+        SET(dir->dir.first, entry);
+    SET(dir->dir.last, entry);
+    SET(dir->dir.count, dir->dir.count + 1);
 }
 
 static void entry_unlink(struct entry *entry)
@@ -155,18 +157,18 @@ static void entry_unlink(struct entry *entry)
 
     while (*at != entry)
         at = &(*at)->chain;
-    *at = entry->chain;
+    SET(*at, entry->chain);
 
     if (entry->prev)
-        entry->prev->next = entry->next;
+        SET(entry->prev->next, entry->next);
     else
-        dir->dir.first = entry->next;
+        SET(dir->dir.first, entry->next);
     if (entry->next)
-        entry->next->prev = entry->prev;
+        SET(entry->next->prev, entry->prev);
     else
-        dir->dir.last = entry->prev;
-    dir->dir.count--;
-    dir->dir.removals++;
+        SET(dir->dir.last, entry->prev);
+    SET(dir->dir.count, dir->dir.count - 1);
+    SET(dir->dir.removals, dir->dir.removals + 1);
 }
 
 /* ---- what it means for the inodes ---- */
@@ -176,9 +178,9 @@ static void directory_attach(struct inode *inode, struct entry *entry)
 {
     struct inode *old = inode->dir.up;
 
-    inode->dir.self = entry;
-    inode->dir.up = entry->dir;
-    entry->dir->nlink++; /* its ".." */
+    SET(inode->dir.self, entry);
+    SET(inode->dir.up, entry->dir);
+    SET(entry->dir->nlink, entry->dir->nlink + 1); /* its ".." */
     inode_hold(entry->dir);
     if (old)
         inode_release(old);
@@ -186,25 +188,27 @@ static void directory_attach(struct inode *inode, struct entry *entry)
 
 static void directory_detach(struct inode *inode)
 {
-    inode->dir.self->dir->nlink--;
-    inode->dir.self = 0;
+    struct inode *dir = inode->dir.self->dir;
+
+    SET(dir->nlink, dir->nlink - 1);
+    SET(inode->dir.self, 0);
 }
 
 int64_t tree_add(struct inode *dir, const char *name, size_t length, struct inode *inode)
 {
-    struct entry *entry = pool_take(&entries);
+    struct entry *entry = pool_take(entries);
 
     if (!entry)
         return -ENOSPC;
     if (entry_set_name(entry, name, length) < 0) {
-        pool_give(&entries, entry);
+        pool_give(entries, entry);
         return -ENOSPC;
     }
     entry->inode = inode;
     entry->removed = false;
     entry->users = 0;
     entry_link(entry, dir);
-    inode->nlink++;
+    SET(inode->nlink, inode->nlink + 1);
     if (S_ISDIR(inode->mode))
         directory_attach(inode, entry);
     return 0;
@@ -217,10 +221,10 @@ void tree_remove(struct entry *entry)
     entry_unlink(entry);
     if (S_ISDIR(inode->mode)) {
         directory_detach(inode);
-        inode->nlink--; /* its "." */
+        SET(inode->nlink, inode->nlink - 1); /* its "." */
     }
-    inode->nlink--;
-    inode->ctime = port_now();
+    SET(inode->nlink, inode->nlink - 1);
+    inode_changed(inode);
     entry_discard(entry);
     inode_unused(inode);
 }
@@ -235,6 +239,7 @@ int64_t tree_move(struct entry *entry, struct inode *dir, const char *name, size
     if (S_ISDIR(entry->inode->mode))
         directory_detach(entry->inode);
     entry_drop_name(entry);
+    undo_save(entry, sizeof(*entry));
     entry->length = renamed.length;
     entry->name = renamed.name;
     if (renamed.name == renamed.text) {
@@ -257,8 +262,8 @@ void tree_swap(struct entry *a, struct entry *b)
         directory_detach(a->inode);
     if (S_ISDIR(b->inode->mode))
         directory_detach(b->inode);
-    a->inode = b->inode;
-    b->inode = inode;
+    SET(a->inode, b->inode);
+    SET(b->inode, inode);
     if (S_ISDIR(a->inode->mode))
         directory_attach(a->inode, a);
     if (S_ISDIR(b->inode->mode))

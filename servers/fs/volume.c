@@ -12,14 +12,15 @@
 #include <lib/format.h>
 #include <lib/string.h>
 
-struct volume_info volumes[VOLUMES] = {
-    [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC, 0},
-    [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC, 0},
-    [VOLUME_PTS] = {"devpts", "devpts", "/dev/pts", "rw,nosuid,noexec,relatime", DEVPTS_MAGIC, 0},
-    [VOLUME_SHM] = {"tmpfs", "shm", "/dev/shm", "rw,nosuid,nodev,relatime", TMPFS_MAGIC, 0},
-    [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC, 0},
-    [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC, 0},
+const struct volume_info volumes[VOLUMES] = {
+    [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC},
+    [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC},
+    [VOLUME_PTS] = {"devpts", "devpts", "/dev/pts", "rw,nosuid,noexec,relatime", DEVPTS_MAGIC},
+    [VOLUME_SHM] = {"tmpfs", "shm", "/dev/shm", "rw,nosuid,nodev,relatime", TMPFS_MAGIC},
+    [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC},
+    [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC},
 };
+KEPT struct inode *volume_roots[VOLUMES];
 
 static const struct caller root = {0};
 
@@ -65,7 +66,7 @@ static int64_t make_volume(enum volume volume, uint32_t mode)
     inode->volume = (uint8_t)volume;
     inode->mode = S_IFDIR | mode;
     inode->mount_root = true;
-    volumes[volume].root = inode;
+    volume_roots[volume] = inode;
     return 0;
 }
 
@@ -199,13 +200,13 @@ static void adopt_tree(struct inode *dir, uint8_t volume)
 
 int64_t volumes_make(void)
 {
-    volumes[VOLUME_ROOT].root = tree_root;
+    volume_roots[VOLUME_ROOT] = tree_root;
     if (make_sys() < 0 || make_volume(VOLUME_DEV, 0755) < 0 || make_volume(VOLUME_PTS, 0755) < 0 ||
         make_volume(VOLUME_SHM, 01777) < 0 || make_nodes() < 0 ||
         make_volume(VOLUME_PROC, 0555) < 0 || make_volume(VOLUME_SYS, 0555) < 0)
         return -ENOSPC;
-    adopt_tree(volumes[VOLUME_DEV].root, VOLUME_DEV);
-    adopt_tree(volumes[VOLUME_SYS].root, VOLUME_SYS);
+    adopt_tree(volume_roots[VOLUME_DEV], VOLUME_DEV);
+    adopt_tree(volume_roots[VOLUME_SYS], VOLUME_SYS);
     if (!make("/tmp", S_IFDIR | 01777) || !make("/run", S_IFDIR | 0755))
         return -ENOSPC;
     return 0;

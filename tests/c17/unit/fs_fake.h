@@ -13,9 +13,18 @@
 #include "servers/fs/port.h"
 #include "test_framework.h"
 
+void unlogged(const void *at, size_t bytes);
+
 /* ---- the heap: the host's, so that every block is watched ---- */
 
+#ifndef FS_FAKE_OWN_HEAP
 static bool heap_is_full;
+
+void unlogged(const void *at, size_t bytes)
+{
+    (void)at;
+    (void)bytes;
+}
 
 void *heap_alloc(size_t bytes)
 {
@@ -33,6 +42,7 @@ void heap_free(void *block)
 {
     free(block);
 }
+#endif
 
 /* ---- regions and capabilities ---- */
 
@@ -46,8 +56,10 @@ int64_t port_extent(uint64_t rdev, bool write)
 #define FAKE_PAGES   64
 
 struct fake_region {
-    bool live;
+    bool live, kept;
+    bool owned; /* fs's capability is there */
     uint32_t holders;
+    uint32_t loans; /* of them, made and not given away yet */
     uint64_t limit;
     struct {
         uint64_t index;
@@ -70,6 +82,23 @@ static inline struct fake_region *fake_region(exo_cap cap)
     return index < FAKE_REGIONS && fake_regions[index].live ? &fake_regions[index] : NULL;
 }
 
+/* The first free page of the machine, cleared: the same one in each run from the same state. */
+static inline uint8_t *fake_page_take(void)
+{
+    static uint8_t store[1024][4096];
+
+    for (uint32_t i = 0; i < 1024; i++) {
+        bool used = false;
+
+        for (uint32_t r = 0; r < FAKE_REGIONS; r++)
+            for (uint32_t p = 0; fake_regions[r].live && p < fake_regions[r].count; p++)
+                used |= fake_regions[r].pages[p].bytes == store[i];
+        if (!used)
+            return memset(store[i], 0, sizeof(store[i]));
+    }
+    return NULL;
+}
+
 static inline uint8_t *fake_page(struct fake_region *r, uint64_t index, bool make)
 {
     for (uint32_t i = 0; i < r->count; i++)
@@ -79,13 +108,12 @@ static inline uint8_t *fake_page(struct fake_region *r, uint64_t index, bool mak
         return NULL;
     fake_pages++;
     r->pages[r->count].index = index;
-    r->pages[r->count].bytes = calloc(1, 4096);
+    r->pages[r->count].bytes = fake_page_take();
     return r->pages[r->count++].bytes;
 }
 
 static inline void fake_page_drop(struct fake_region *r, uint32_t i)
 {
-    free(r->pages[i].bytes);
     r->pages[i] = r->pages[--r->count];
     fake_pages--;
 }
@@ -96,7 +124,7 @@ int64_t port_region_make(uint64_t pages, bool spare)
     (void)pages;
     for (uint32_t i = 0; i < FAKE_REGIONS; i++) {
         if (!fake_regions[i].live) {
-            fake_regions[i] = (struct fake_region){.live = true, .holders = 1};
+            fake_regions[i] = (struct fake_region){.live = true, .owned = true, .holders = 1};
             return 1000 + i;
         }
     }
@@ -142,7 +170,7 @@ int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages)
 {
     struct fake_region *r = fake_region(region);
 
-    for (uint32_t i = 0; i < r->count;) {
+    for (uint32_t i = 0; r && r->owned && i < r->count;) {
         if (r->pages[i].index >= page && r->pages[i].index - page < pages)
             fake_page_drop(r, i);
         else
@@ -168,17 +196,40 @@ int64_t port_region_loan(exo_cap region, uint32_t rights)
 {
     (void)rights;
     fake_region(region)->holders++;
+    fake_region(region)->loans++;
     return (int64_t)region + 100000;
 }
 
 uint32_t port_region_holders(exo_cap region)
 {
-    return fake_region(region)->holders;
+    struct fake_region *r = fake_region(region);
+
+    return r && r->owned ? r->holders : UINT32_MAX;
 }
 
 void *port_region_map(exo_cap region, uint64_t page)
 {
     return fake_page(fake_region(region), page, true);
+}
+
+void port_region_remap(exo_cap region, uint64_t page, void *where)
+{
+    ASSERT_TRUE(fake_page(fake_region(region), page, false) == where);
+}
+
+void port_keep(exo_cap cap, bool lender)
+{
+    (void)lender;
+    if (fake_region(cap))
+        fake_region(cap)->kept = true;
+}
+
+/* Handles of files that somebody holds, by id. */
+static bool fake_lent[256];
+
+bool port_is_lent(exo_cap cap)
+{
+    return fake_lent[(cap - 10000) % 256];
 }
 
 void port_unmap(void *page)
@@ -197,7 +248,8 @@ int64_t port_file_handle(uint32_t id)
     return 10000 + id;
 }
 
-void port_drop(exo_cap cap)
+/* Somebody else lets go of a region. */
+static inline void fake_give_back(exo_cap cap)
 {
     struct fake_region *r = fake_region(cap);
 
@@ -206,6 +258,36 @@ void port_drop(exo_cap cap)
     while (r->count)
         fake_page_drop(r, 0);
     r->live = false;
+}
+
+void port_drop(exo_cap cap)
+{
+    struct fake_region *r = fake_region(cap);
+
+    if (r == NULL || !r->owned)
+        return; /* as a stale handle */
+    r->owned = false;
+    fake_give_back(cap);
+}
+
+/* What the kernel does at a rebirth: capabilities that were not to be kept are gone. */
+static inline void fake_rebirth(void)
+{
+    for (uint32_t i = 0; i < FAKE_REGIONS; i++) {
+        struct fake_region *r = &fake_regions[i];
+
+        r->holders -= r->loans;
+        r->loans = 0;
+        if (r->live && !r->kept)
+            port_drop(1000 + i);
+    }
+}
+
+/* What it does at a reply: what is given away is the caller's. */
+static inline void fake_reply(void)
+{
+    for (uint32_t i = 0; i < FAKE_REGIONS; i++)
+        fake_regions[i].loans = 0;
 }
 
 uint32_t port_slot(exo_cap cap)
@@ -311,6 +393,8 @@ static inline void fs_begin(void)
     static const uint8_t seed[32];
     static const uint64_t secret[2] = {0x1234567, 0x89abcdef};
 
+    undo_begin();
+    heap_file_limit = UINT64_MAX;
     files_init(seed);
     tree_init(64, secret);
     tree_root = inode_make(S_IFDIR | 0755, 0, 0, VOLUME_ROOT);

@@ -131,8 +131,8 @@ static void test_lend(void)
     TEST_BEGIN("an unlinked file's pages go when the last holder closes it");
     ASSERT_EQ(path_call(ROOT, FS_UNLINK, "l", 0, 0), 0);
     ASSERT_GT(fake_pages, 0);
-    port_drop(loan % 100000);
-    port_drop(loan % 100000);
+    fake_give_back(loan);
+    fake_give_back(loan);
     ASSERT_TRUE(r->live);
     close_file(&f);
     ASSERT_FALSE(r->live);
@@ -246,7 +246,7 @@ static void test_fifo(void)
     close_file(&w);
     ASSERT_EQ(file_call(&r, FS_READ, 0, 10, 0, "", 0), -EINVAL);
     close_file(&r);
-    port_drop(loan % 100000);
+    fake_give_back(loan);
     ASSERT_EQ(path_call(ROOT, FS_UNLINK, "p", 0, 0), 0);
     TEST_END();
 
@@ -281,7 +281,7 @@ static void test_abstract(void)
     ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0n", 2), 0);
     ASSERT_EQ(q.give, region);
     ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0nn", 3), -ECONNREFUSED);
-    port_drop(user % 100000);
+    fake_give_back(user);
     ASSERT_EQ(serve(BOB, FS_SOCKET_CONNECT, 0, 0, 1, 0, "\0n", 2), -ECONNREFUSED);
     TEST_END();
 }
@@ -323,7 +323,7 @@ static void test_parcels(void)
     TEST_END();
 
     TEST_BEGIN("a box of which nobody but fs holds the region goes when another is made");
-    port_drop(witness % 100000);
+    fake_give_back(witness);
     q.got = (exo_cap)port_region_make(4, false);
     ASSERT_EQ(serve(ALICE, FS_PARCEL_BOX, 0, 0, 0, 0, "", 0), 0);
     ASSERT_EQ(put(key, 0, "late", 0), -ENOENT);
