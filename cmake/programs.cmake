@@ -98,6 +98,7 @@ exo_server(virtio_blk
   libos/virtio/ring.c
 )
 exo_server(proc
+  servers/proc/after.c
   servers/proc/credentials.c
   servers/proc/jobs.c
   servers/proc/life.c

@@ -38,7 +38,7 @@
 #define UNDO_INLINE static inline
 #endif
 
-#define UNDO_ENTRIES 131072u /* 2 MiB, of which a page is in use, as a rule */
+#define UNDO_ENTRIES 524288u /* 8 MiB, of which a page is in use, as a rule */
 
 struct undo_log {
     struct undo_entry {

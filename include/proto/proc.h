@@ -51,7 +51,8 @@ enum proc_state {
  * of one state reads `sequence` before and after (odd: being written). 256 bytes. */
 struct proc_entry {
     _Atomic uint32_t sequence;
-    uint32_t state; /* enum proc_state */
+    uint32_t reserved; /* the sequence has a word of proc's log for itself */
+    uint32_t state;    /* enum proc_state */
     int32_t pid, ppid, pgid, sid;
     uint32_t ruid, euid, suid, fsuid;
     uint32_t rgid, egid, sgid, fsgid;
@@ -64,7 +65,7 @@ struct proc_entry {
     uint16_t execs; /* has it called execve yet (setpgid's rule) */
     int32_t nice;
     uint32_t groups[PROC_GROUPS];
-    uint32_t pad[8];
+    uint32_t pad[6];
 };
 static_assert(sizeof(struct proc_entry) == 256, "ABI: proc_entry");
 
@@ -104,7 +105,11 @@ struct proc_shared {
     _Atomic uint32_t head, tail;   /* queue positions, free running */
     struct proc_siginfo info[65];
     struct proc_siginfo queue[PROC_SIGQUEUE];
-    uint8_t pad[4096 - 40 - (65 + 64) * 24];
+    /* Standard signals have numbers, so that proc, should it die while it sends one, does not send it
+     * twice: proc sets posted[signo] before the bit, and who takes the bit copies it to seen[signo]
+     * before that. */
+    _Atomic uint32_t posted[65], seen[65];
+    uint8_t pad[4096 - 40 - (65 + 64) * 24 - 2 * 65 * 4];
 
     /* Published by the process for ps and /proc; pages 1-7 of the region. Any bytes may be found. */
     char comm[16];

@@ -157,6 +157,9 @@ void signal_collect(struct process *p)
         struct proc_siginfo info = shared->info[signo];
 
         bits &= ~bit;
+        atomic_store_explicit(&shared->seen[signo],
+                              atomic_load_explicit(&shared->posted[signo], memory_order_relaxed),
+                              memory_order_relaxed);
         if (!(atomic_fetch_and_explicit(&shared->pending, ~bit, memory_order_release) & bit))
             continue;       /* proc has taken it back */
         info.signo = signo; /* proc is trusted, but the page is ours to spoil */

@@ -78,5 +78,5 @@ void jobs_set_tty(uint32_t session, int32_t tty)
     uint32_t first = sessions[session].members;
 
     for (uint32_t m = first; m != NOBODY; m = chain_next(BY_SESSION, first, m))
-        entries[m].tty = tty;
+        SET(entries[m].tty, tty);
 }

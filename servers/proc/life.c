@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a process: see life.h. Tests: tests/c17/unit/test_proc_life.c */
 #include "servers/proc/life.h"
+#include "servers/proc/after.h"
 #include "servers/proc/credentials.h"
 #include "servers/proc/signal.h"
 #include "servers/proc/table.h"
@@ -9,11 +10,21 @@
 
 /* ---- beginning --------------------------------------------------------------------------------- */
 
+/* What credentials.c changes in an entry. */
+void identity_save(uint32_t slot)
+{
+    struct proc_entry *e = &entries[slot];
+
+    undo_save(&e->ruid, offsetof(struct proc_entry, tty) - offsetof(struct proc_entry, ruid));
+    undo_word(&e->group_count);
+}
+
 static void become_root(uint32_t slot)
 {
     struct proc_entry *e = &entries[slot];
 
     entry_begin(slot);
+    identity_save(slot);
     e->ruid = e->euid = e->suid = e->fsuid = 0;
     e->rgid = e->egid = e->sgid = e->fsgid = 0;
     e->group_count = 0;
@@ -29,7 +40,7 @@ int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal,
         return -EAGAIN;
     result = port_attach(slot, body);
     if (result == 0 && boot && table_new_session(slot) < 0) {
-        port_release(slot);
+        after(AFTER_RELEASE, slot);
         result = -EAGAIN;
     }
     if (result < 0) {
@@ -38,9 +49,9 @@ int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal,
     }
     if (boot)
         become_root(slot);
-    processes[slot].booted = boot;
-    processes[slot].exit_signal = exit_signal;
-    processes[slot].shared = port_shared(slot);
+    SET(processes[slot].booted, boot);
+    SET(processes[slot].exit_signal, exit_signal);
+    SET(processes[slot].shared, port_shared(slot));
     if (body->context)
         table_share_space(slot, parent);
     return slot;
@@ -55,10 +66,10 @@ int64_t life_start(uint32_t parent, int64_t pid)
     if (entries[slot].state != PROC_EMBRYO)
         return -EINVAL;
     entry_state(slot, PROC_RUNNING, 0);
-    port_resume(slot);
+    after(AFTER_RESUME, slot);
     /* A SIGSTOP that came before there was anything to stop. */
     if (atomic_load(&processes[slot].shared->pending) & SIGNAL_BIT(SIGSTOP)) {
-        atomic_fetch_and(&processes[slot].shared->pending, ~SIGNAL_BIT(SIGSTOP));
+        after_forget(slot, SIGNAL_BIT(SIGSTOP));
         signal_stop(slot, SIGSTOP);
     }
     return 0;
@@ -71,11 +82,12 @@ void life_exec(uint32_t slot)
     struct proc_entry *e = &entries[slot];
 
     entry_begin(slot);
+    identity_save(slot);
     credentials_exec(e);
     if (e->execs < UINT16_MAX)
-        e->execs++;
+        SET(e->execs, e->execs + 1);
     entry_end(slot);
-    processes[slot].exit_signal = SIGCHLD;
+    SET(processes[slot].exit_signal, SIGCHLD);
 }
 
 /* The others in a process's environment, which is about to go, go with it. */
@@ -95,12 +107,13 @@ int64_t life_move(uint32_t slot, const struct body *body)
 
     if (result < 0)
         return result;
+    after(AFTER_LEAVE, slot);
     if (processes[slot].context)
         table_leave_space(slot);
     else
         end_companions(slot);
     life_exec(slot);
-    port_resume(slot);
+    after(AFTER_RESUME, slot);
     if (processes[slot].killed) /* it came too late for the old place */
         life_end(slot, STATUS_KILLED(SIGKILL));
     return 0;
@@ -109,7 +122,7 @@ int64_t life_move(uint32_t slot, const struct body *body)
 int64_t life_stop(uint32_t slot, uint64_t status, uint64_t continues)
 {
     uint32_t signo = (uint32_t)status >> 8;
-    uint64_t now = atomic_load(&processes[slot].shared->continues);
+    uint64_t now = processes[slot].continues;
 
     if (status != STATUS_STOPPED(signo) || signo == 0 || signo > SIGRTMAX)
         return -EINVAL;
@@ -149,8 +162,8 @@ static void session_end(uint32_t slot)
     uint32_t group = table_find_group(s->foreground);
     bool has_tty = entries[slot].tty >= 0;
 
-    s->leader = NOBODY;
-    s->foreground = 0;
+    SET(s->leader, NOBODY);
+    SET(s->foreground, 0);
     if (group != NOBODY && groups[group].session == processes[slot].session) {
         signal_group(group, SIGHUP);
         if (!has_tty) /* it was hung up earlier */
@@ -158,7 +171,7 @@ static void session_end(uint32_t slot)
     }
     if (has_tty) {
         jobs_set_tty(processes[slot].session, -1);
-        port_notify_tty();
+        after(AFTER_TELL_TTY, slot);
     }
 }
 
@@ -171,8 +184,8 @@ static void abandon_children(uint32_t slot)
         uint32_t group = processes[child].group;
 
         table_reparent(child, INIT_SLOT);
-        processes[child].adopted = true;
-        processes[child].exit_signal = SIGCHLD;
+        SET(processes[child].adopted, true);
+        SET(processes[child].exit_signal, SIGCHLD);
         if (entries[child].state == PROC_ZOMBIE)
             life_reap(child);
         else if (controlled)
@@ -190,7 +203,7 @@ static bool tell_parent(uint32_t slot, uint32_t status)
 
     if (p->parent == INIT_SLOT && !p->adopted) {
         table_report(slot, REPORT_DEAD);
-        port_notify_init();
+        after(AFTER_TELL_INIT, slot);
         return true;
     }
     if (p->adopted)
@@ -214,17 +227,19 @@ void life_end(uint32_t slot, uint32_t status)
 
     if (p->killed)
         status = STATUS_KILLED(SIGKILL);
-    port_detach(slot, status);
+    uint64_t cpu_ns = port_cpu_ns(slot);
+
+    after_detach(slot, status);
     if (p->context)
         table_leave_space(slot);
     else
         end_companions(slot);
     entry_begin(slot);
-    entries[slot].state = PROC_ZOMBIE;
-    entries[slot].status = status;
-    entries[slot].cpu_ns = port_cpu_ns(slot);
+    SET(entries[slot].state, PROC_ZOMBIE);
+    SET(entries[slot].status, status);
+    SET(entries[slot].cpu_ns, cpu_ns);
     entry_end(slot);
-    port_wake(&entries[slot].state); /* for pidfds */
+    after(AFTER_WAKE_STATE, slot); /* for pidfds */
     session_end(slot);
     abandon_children(slot);
     if (controlled)
@@ -239,14 +254,14 @@ void life_kill(uint32_t slot)
         life_end(slot, STATUS_KILLED(SIGKILL));
         return;
     }
-    processes[slot].killed = true;
+    SET(processes[slot].killed, true);
     signal_continue(slot);
-    port_notify(slot, PROC_EVENT_KILLED);
+    after_notify(slot, PROC_EVENT_KILLED);
 }
 
 void life_reap(uint32_t slot)
 {
-    port_release(slot);
+    after(AFTER_RELEASE, slot);
     table_remove(slot);
 }
 

@@ -18,6 +18,8 @@ int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal,
 int64_t life_start(uint32_t parent, int64_t pid);
 /** Continues in another body. 0, or a negative errno: nothing has changed. */
 int64_t life_move(uint32_t slot, const struct body *body);
+/** Saves the ids of an entry, which are to be changed. */
+void identity_save(uint32_t slot);
 /** What exec resets. */
 void life_exec(uint32_t slot);
 /** Stops, as PROC_STOP says. */

@@ -6,10 +6,12 @@
  * next. Deaths of environments arrive as event bits. Policy is in table.c, jobs.c, wait.c, signal.c,
  * life.c and credentials.c, which make no kernel calls; port.c makes them all.
  */
+#include "servers/proc/after.h"
 #include "servers/proc/life.h"
 #include "servers/proc/port_own.h"
 #include "servers/proc/request.h"
 #include "servers/proc/table.h"
+#include <lib/answers.h>
 #include <libos/exo/log.h>
 
 #define TABLE_VA    0x0000300100000000u
@@ -23,6 +25,8 @@ static void serve_deaths(uint32_t bits)
         if (bits & 1u << bit)
             life_check(bit, DEATH_BITS);
     }
+    undo_commit();
+    after_run();
 }
 
 /* Events raised while a call was served are looked at here, which saves a round through the kernel. */
@@ -46,16 +50,27 @@ static uint32_t process_limit(void)
     return fit < PROCESSES_LEAST ? PROCESSES_LEAST : fit > PROC_MAX ? PROC_MAX : (uint32_t)fit;
 }
 
+static int64_t begin(void)
+{
+    int64_t st = exo_map(0, TABLE_VA, TABLE_PAGES, EXO_SRV_TABLE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+
+    undo_begin();
+    if (st < 0 || (st = port_init()) < 0)
+        return st;
+    table_init((struct proc_entry *)TABLE_VA);
+    undo_commit();
+    return 0;
+}
+
 int main(void)
 {
     struct exo_message m = {.tag = EXO_NO_REPLY};
-    int64_t st = exo_map(0, TABLE_VA, TABLE_PAGES, EXO_SRV_TABLE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+    int64_t st = begin();
 
-    if (st < 0 || (st = port_init()) < 0) {
+    if (st < 0) {
         log_line("cannot start: %s", exo_error_text(st));
         return 1;
     }
-    table_init((struct proc_entry *)TABLE_VA);
     table_process_limit = process_limit();
     exo_utcb()->recv_caps = 3;
     for (;;) {
@@ -65,12 +80,13 @@ int main(void)
             log_line("reply_wait: %s", exo_error_text(tag));
             return 1;
         }
+        answers_begin();
         if (EXO_TAG_LABEL(tag) == EXO_LABEL_EVENT) {
             serve_deaths((uint32_t)m.w[0]);
             m.tag = EXO_NO_REPLY;
             continue;
         }
-        request_serve(exo_utcb()->badge, &m);
+        request_serve(&m);
         serve_pending();
     }
 }

@@ -16,6 +16,7 @@
  * Why the process's own region capability is read-only, though its mapping is writable: region_punch
  * needs WRITE, and a page that proc has mapped must not go away under it.
  */
+#include "servers/proc/after.h"
 #include "servers/proc/port.h"
 #include "servers/proc/port_own.h"
 #include "servers/proc/table.h"
@@ -34,19 +35,25 @@ struct kit {
     exo_cap caps[GIVEN]; /* proc, fs, tty, shared; 0: not made yet */
 };
 
-/* The environment that a process has now. */
-struct life {
+/* An environment that a process has. */
+struct place {
     exo_cap env, thread; /* 0: none */
-    uint64_t cpu_before; /* CPU time in earlier ones */
-    bool context;
+    exo_cap window;      /* a context's: what its proc_shared is mapped by; goes with the kit */
+    uint64_t context;    /* 0 or 1 */
+};
+struct life {
+    struct place now, before; /* before: until port_leave */
+    uint64_t cpu_before;      /* CPU time in earlier ones */
 };
 
-static struct kit kits[PROC_MAX];
-static struct life lives[PROC_MAX];
-static exo_cap deaths; /* notification: bit b: an environment of a slot with slot % 16 == b died */
-static exo_cap init_notification, tty_notification;
-static uint32_t init_bits;
-static exo_cap shared_account; /* pays for proc_shared regions */
+KEPT static struct kit kits[PROC_MAX];
+KEPT static struct life lives[PROC_MAX];
+/* Notification: bit b: an environment of a slot with slot % 16 == b died. */
+KEPT static exo_cap deaths;
+KEPT static exo_cap init_notification, tty_notification;
+KEPT static uint64_t init_bits;
+KEPT static exo_cap shared_account; /* pays for proc_shared regions */
+KEPT static uint64_t table_ready;   /* bytes of the table whose pages are there */
 
 /* ---- setting up -------------------------------------------------------------------------------- */
 
@@ -65,7 +72,7 @@ static void publish_init(void)
     exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline), path, sizeof path);
     exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline_bytes), &length,
                      sizeof length);
-    kits[INIT_SLOT].caps[GIVEN - 1] = (exo_cap)region;
+    SET(kits[INIT_SLOT].caps[GIVEN - 1], (exo_cap)region);
 }
 
 /* Three quarters of the frames; what else a process costs us is far less than its proc_shared. */
@@ -77,8 +84,10 @@ static int64_t account_make(void)
     if (st < 0)
         return st;
     st = exo_account_create(0, (limits[0] - limits[1]) / 4 * 3, (limits[2] - limits[3]) / 4);
-    shared_account = st < 0 ? 0 : (exo_cap)st;
-    return st;
+    if (st < 0)
+        return st;
+    SET(shared_account, (exo_cap)st);
+    return 0;
 }
 
 int64_t port_init(void)
@@ -88,20 +97,19 @@ int64_t port_init(void)
     if ((st = account_make()) < 0 || (st = port_reserve(0)) < 0 ||
         (st = exo_notification_create(0)) < 0)
         return st;
-    deaths = (exo_cap)st;
+    SET(deaths, (exo_cap)st);
     publish_init();
     return exo_notification_bind(deaths);
 }
 
 int64_t port_reserve(uint32_t slot)
 {
-    static uint64_t ready; /* bytes of the table whose pages are there */
     static const uint8_t zero;
 
-    while (slot < PROC_MAX && ready <= slot * sizeof(struct proc_entry)) {
-        if (exo_region_write(EXO_SRV_TABLE, ready, &zero, 1) < 0)
+    while (slot < PROC_MAX && table_ready <= slot * sizeof(struct proc_entry)) {
+        if (exo_region_write(EXO_SRV_TABLE, table_ready, &zero, 1) < 0)
             return -EAGAIN;
-        ready += EXO_PAGE_SIZE;
+        table_ready += EXO_PAGE_SIZE; /* not saved: the page stays there */
     }
     return 0;
 }
@@ -128,14 +136,14 @@ static void replace(exo_cap *place, exo_cap cap)
 {
     if (cap == 0)
         return;
-    drop(place);
-    *place = cap;
+    after_drop(*place);
+    SET(*place, cap);
 }
 
 void port_set_init(exo_cap notification, uint32_t bits)
 {
     replace(&init_notification, notification);
-    init_bits = bits;
+    SET(init_bits, bits);
 }
 
 void port_set_tty(exo_cap notification)
@@ -161,7 +169,7 @@ static int64_t shared_make(uint32_t slot)
         exo_cap_delete((exo_cap)made, 0);
         return st;
     }
-    kits[slot].caps[GIVEN - 1] = (exo_cap)made;
+    SET(kits[slot].caps[GIVEN - 1], (exo_cap)made);
     return 0;
 }
 
@@ -177,7 +185,7 @@ static int64_t kit_make(uint32_t slot)
         made = exo_cap_derive(sources[i], EXO_R_CALL | EXO_R_GRANT, slot, 0, 0);
         if (made < 0)
             return made;
-        kit->caps[i] = (exo_cap)made;
+        SET(kit->caps[i], (exo_cap)made);
     }
     return kit->caps[GIVEN - 1] != 0 ? 0 : shared_make(slot);
 }
@@ -185,6 +193,19 @@ static int64_t kit_make(uint32_t slot)
 struct proc_shared *port_shared(uint32_t slot)
 {
     return (struct proc_shared *)(SHARED_VA + slot * EXO_PAGE_SIZE);
+}
+
+/* One of them. An environment that is not a context's has nothing in these places but what we put there
+ * before we died. */
+static int64_t kit_give_one(exo_cap source, uint32_t rights, const struct body *body, exo_cap want)
+{
+    int64_t st = exo_cap_derive(source, rights, 0, body->env, want);
+
+    if (st == EXO_EEXIST && !body->context) {
+        exo_cap_delete(want, body->env);
+        st = exo_cap_derive(source, rights, 0, body->env, want);
+    }
+    return st;
 }
 
 /* Gives the four capabilities; takes back what it gave if it cannot give all. */
@@ -195,11 +216,9 @@ static int64_t kit_give(const struct kit *kit, const struct body *body)
 
     if (body->base == 0 || body->base > EXO_CAP_SLOTS - GIVEN)
         return EXO_EINVAL;
-    for (i = 0; i < GIVEN && st >= 0; i++) {
-        uint32_t rights = i < GIVEN - 1 ? EXO_R_CALL : EXO_R_READ;
-
-        st = exo_cap_derive(kit->caps[i], rights, 0, body->env, EXO_HANDLE(body->base + i, 1));
-    }
+    for (i = 0; i < GIVEN && st >= 0; i++)
+        st = kit_give_one(kit->caps[i], i < GIVEN - 1 ? EXO_R_CALL : EXO_R_READ, body,
+                          EXO_HANDLE(body->base + i, 1));
     if (st >= 0)
         return 0;
     for (i -= 2; i >= 0; i--)
@@ -208,17 +227,18 @@ static int64_t kit_give(const struct kit *kit, const struct body *body)
 }
 
 /* A context's mapping is made by a capability that goes when the kit is revoked: its environment
- * outlives it. */
-static int64_t kit_map(const struct kit *kit, const struct body *body)
+ * outlives it. That one at *window. */
+static int64_t kit_map(const struct kit *kit, const struct body *body, exo_cap *window)
 {
     exo_cap source = kit->caps[GIVEN - 1];
 
+    *window = 0;
     if (body->context) {
         int64_t st = exo_cap_derive(source, EXO_R_READ | EXO_R_WRITE, 0, 0, 0);
 
         if (st < 0)
             return st;
-        source = (exo_cap)st;
+        *window = source = (exo_cap)st;
     }
     return exo_map(body->env, body->va, SHARED_PAGES, source, 0,
                    EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_NOFORK);
@@ -240,65 +260,89 @@ static void kit_take(const struct body *body)
 
 /* ---- lives ------------------------------------------------------------------------------------- */
 
-static uint64_t life_cpu_ns(const struct life *life)
+static uint64_t place_cpu_ns(const struct place *place)
 {
-    int64_t ns = life->env == 0 ? 0 : exo_cpu_time(life->context ? life->thread : life->env);
+    int64_t ns = place->env == 0 ? 0 : exo_cpu_time(place->context ? place->thread : place->env);
 
     return ns > 0 ? (uint64_t)ns : 0;
 }
 
-static void life_leave(struct life *life, int64_t status)
+/* The words go last: until then a new life finds them, and does it again. */
+static void place_leave(struct place *place, int64_t status)
 {
-    if (life->env == 0)
+    if (place->env == 0)
         return;
-    life->cpu_before += life_cpu_ns(life);
-    if (!life->context)
-        exo_env_destroy(life->env, status);
-    drop(&life->env);
-    drop(&life->thread);
+    if (!place->context)
+        exo_env_destroy(place->env, status);
+    exo_cap_delete(place->env, 0);
+    exo_cap_delete(place->thread, 0);
+    undo_save(place, sizeof *place);
+    *place = (struct place){0};
 }
 
-int64_t port_attach(uint32_t slot, const struct body *body)
+/* What makes an environment a process's, and can fail. */
+static int64_t place_fill(uint32_t slot, const struct body *body, exo_cap *window)
 {
     struct kit *kit = &kits[slot];
-    struct life *life = &lives[slot];
-    bool born = life->env == 0;
     int64_t st;
 
     if ((st = kit_make(slot)) < 0 || (st = kit_give(kit, body)) < 0)
-        return errno_of(st);
-    st = kit_map(kit, body);
+        return st;
+    st = kit_map(kit, body, window);
     if (st >= 0 && !body->context)
         st = exo_env_watch(body->env, deaths, 1u << slot % DEATH_BITS);
     if (st < 0) {
         kit_take(body);
-        return errno_of(st);
+        drop(window);
     }
-    if (born) {
+    return st;
+}
+
+int64_t port_attach(uint32_t slot, const struct body *body)
+{
+    struct life *life = &lives[slot];
+    exo_cap window;
+    int64_t st = place_fill(slot, body, &window);
+
+    if (st < 0)
+        return errno_of(st);
+    undo_save(life, sizeof *life);
+    if (life->now.env == 0) {
         life->cpu_before = 0;
         port_shared(slot)->continues = 1;
     }
-    life_leave(life, 0);
-    life->env = body->env;
-    life->thread = body->thread;
-    life->context = body->context;
+    life->cpu_before += place_cpu_ns(&life->now);
+    life->before = life->now;
+    life->now = (struct place){body->env, body->thread, window, body->context};
     return 0;
 }
 
 void port_detach(uint32_t slot, int64_t status)
 {
-    life_leave(&lives[slot], status);
+    place_leave(&lives[slot].now, status);
+}
+
+void port_leave(uint32_t slot)
+{
+    place_leave(&lives[slot].before, 0);
+}
+
+void port_drop(exo_cap cap)
+{
+    exo_cap_delete(cap, 0);
 }
 
 void port_release(uint32_t slot)
 {
     struct kit *kit = &kits[slot];
 
-    life_leave(&lives[slot], 0);
+    place_leave(&lives[slot].now, 0);
     kit_revoke(kit);
     memset(port_shared(slot), 0, offsetof(struct proc_shared, pad));
     exo_region_punch(kit->caps[GIVEN - 1], 1, SHARED_PAGES - 1);
 }
+
+/* ---- what the rest asks for --------------------------------------------------------------------- */
 
 void port_name_inherit(uint32_t parent, uint32_t child)
 {
@@ -312,7 +356,7 @@ void port_name_inherit(uint32_t parent, uint32_t child)
 
 int64_t port_copy_env(uint32_t slot)
 {
-    return errno_of(exo_cap_copy(lives[slot].env, 0, 0));
+    return errno_of(exo_cap_copy(lives[slot].now.env, 0, 0));
 }
 
 int64_t port_publish(uint32_t slot)
@@ -320,19 +364,25 @@ int64_t port_publish(uint32_t slot)
     return errno_of(exo_cap_derive(kits[slot].caps[GIVEN - 1], EXO_R_READ | EXO_R_GRANT, 0, 0, 0));
 }
 
+/* 0 would be our own. */
 void port_resume(uint32_t slot)
 {
-    exo_thread_resume(lives[slot].thread);
+    if (lives[slot].now.thread != 0)
+        exo_thread_resume(lives[slot].now.thread);
 }
 
 void port_suspend(uint32_t slot, bool suspended)
 {
-    exo_env_suspend(lives[slot].env, suspended);
+    if (lives[slot].now.env != 0)
+        exo_env_suspend(lives[slot].now.env, suspended);
 }
 
 void port_notify(uint32_t slot, uint32_t bits)
 {
-    exo_notify(lives[slot].context ? lives[slot].thread : lives[slot].env, bits);
+    const struct place *place = &lives[slot].now;
+
+    if (place->env != 0)
+        exo_notify(place->context ? place->thread : place->env, bits);
 }
 
 void port_wake(const void *word)
@@ -342,7 +392,7 @@ void port_wake(const void *word)
 
 uint64_t port_cpu_ns(uint32_t slot)
 {
-    return lives[slot].cpu_before + life_cpu_ns(&lives[slot]);
+    return lives[slot].cpu_before + place_cpu_ns(&lives[slot].now);
 }
 
 int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
@@ -351,8 +401,8 @@ int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count
 
     if (pages == 0 || pages > EXO_USER_TOP / EXO_PAGE_SIZE || va >= EXO_USER_TOP)
         return -EINVAL;
-    while (lives[slot].env != 0 && va < end) {
-        int64_t st = exo_space_count(lives[slot].env, va, (end - va) / EXO_PAGE_SIZE, count);
+    while (lives[slot].now.env != 0 && va < end) {
+        int64_t st = exo_space_count(lives[slot].now.env, va, (end - va) / EXO_PAGE_SIZE, count);
 
         if (st <= 0)
             return st == EXO_EDEAD ? 0 : errno_of(st);
@@ -363,9 +413,10 @@ int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count
 
 int64_t port_death(uint32_t slot)
 {
+    exo_cap env = lives[slot].now.env;
     struct exo_env_info info;
 
-    if (lives[slot].env == 0 || exo_env_info(lives[slot].env, &info) < 0 || info.cause == EXO_ALIVE)
+    if (env == 0 || exo_env_info(env, &info) < 0 || info.cause == EXO_ALIVE)
         return -1;
     return info.cause == EXO_CRASHED ? STATUS_KILLED(SIGSEGV) : STATUS_KILLED(SIGKILL);
 }
@@ -378,7 +429,7 @@ exo_time port_now(void)
 void port_notify_init(void)
 {
     if (init_notification != 0)
-        exo_notify(init_notification, init_bits);
+        exo_notify(init_notification, (uint32_t)init_bits);
 }
 
 void port_notify_tty(void)

@@ -22,14 +22,27 @@ struct body {
 /** Makes sure that entry `slot` of the published table, and all below, can be written. */
 int64_t port_reserve(uint32_t slot);
 /** Gives the process in `slot` its endpoints and its proc_shared in the body's environment, which is
- *  watched from now on if it is not a context's. On failure the body is the caller's again. */
+ *  watched from now on if it is not a context's. On failure the body is the caller's again. Part of a
+ *  transaction: an environment that it had before is there until port_leave. */
 int64_t port_attach(uint32_t slot, const struct body *body);
 /** The process's proc_shared as proc sees it: cleared by port_attach. */
 struct proc_shared *port_shared(uint32_t slot);
 /** A child is called as its parent until it says something else. */
 void port_name_inherit(uint32_t parent, uint32_t child);
-/** Lets go of the environment: ends it (unless it is a context's), and remembers its CPU time. */
+/** CPU time of all lives of the process in environments and contexts. */
+uint64_t port_cpu_ns(uint32_t slot);
+/** Pages of a range that are in memory, as PROC_RESIDENT answers. */
+int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
+/** If the environment has ended without our doing: the wait status for it, else -1. */
+int64_t port_death(uint32_t slot);
+exo_time port_now(void);
+
+/* ---- consequences: after.c calls these, and may do so twice ------------------------------------- */
+
+/** Lets go of the environment: ends it (unless it is a context's). */
 void port_detach(uint32_t slot, int64_t status);
+/** The same with the one before port_attach. */
+void port_leave(uint32_t slot);
 /** Takes back all that was ever given to this life of the slot. */
 void port_release(uint32_t slot);
 
@@ -38,13 +51,7 @@ void port_suspend(uint32_t slot, bool suspended);
 /** Raises an event at the process: its environment's threads, or a context's only thread. */
 void port_notify(uint32_t slot, uint32_t bits);
 void port_wake(const void *word);
-/** CPU time of all lives of the process in environments and contexts. */
-uint64_t port_cpu_ns(uint32_t slot);
-/** Pages of a range that are in memory, as PROC_RESIDENT answers. */
-int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
-/** If the environment has ended without our doing: the wait status for it, else -1. */
-int64_t port_death(uint32_t slot);
-exo_time port_now(void);
+void port_drop(exo_cap cap);
 /** init, and tty, are told something. */
 void port_notify_init(void);
 void port_notify_tty(void);

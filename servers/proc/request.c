@@ -6,11 +6,13 @@
  * Nothing here can wait for anybody but the kernel: proc calls no server.
  */
 #include "servers/proc/request.h"
+#include "servers/proc/after.h"
 #include "servers/proc/credentials.h"
 #include "servers/proc/life.h"
 #include "servers/proc/port_own.h"
 #include "servers/proc/signal.h"
 #include "servers/proc/table.h"
+#include <lib/answers.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 #include <lib/string.h>
@@ -231,7 +233,7 @@ static int64_t serve_set_tty(struct request *r)
         if (w[3] >= PROC_MAX || !process_alive((uint32_t)w[3]) ||
             processes[w[3]].session != session || minor >= 0)
             return -EINVAL;
-        entries[w[3]].tty = -1;
+        SET(entries[w[3]].tty, -1);
         return 0;
     }
     if (minor >= 0) {
@@ -245,7 +247,7 @@ static int64_t serve_set_tty(struct request *r)
     minor = minor < 0 ? -1 : minor;
     if (entries[sessions[session].leader].tty != minor)
         jobs_set_tty(session, minor);
-    sessions[session].foreground = foreground;
+    SET(sessions[session].foreground, foreground);
     return 0;
 }
 
@@ -256,6 +258,7 @@ static int64_t serve_setid(struct request *r)
     const uint64_t *w = r->m->w;
 
     entry_begin(r->caller);
+    identity_save(r->caller);
     int64_t result = credentials_set(&entries[r->caller], w[0], w[1], w[2], w[3]);
     entry_end(r->caller);
     return result;
@@ -270,6 +273,8 @@ static int64_t serve_setgroups(struct request *r)
         return -EINVAL;
     memcpy(ids, exo_utcb()->msg, count * sizeof ids[0]);
     entry_begin(r->caller);
+    undo_save(&entries[r->caller].group_count, sizeof entries[0].group_count);
+    undo_save(entries[r->caller].groups, sizeof entries[0].groups);
     int64_t result = credentials_set_groups(&entries[r->caller], ids, count);
     entry_end(r->caller);
     return result;
@@ -288,7 +293,7 @@ static int64_t serve_nice(struct request *r)
             return -EPERM;
         if (nice < entries[slot].nice && entries[r->caller].euid != 0)
             return -EACCES;
-        entries[slot].nice = (int32_t)nice;
+        SET(entries[slot].nice, nice);
     }
     return 20 - entries[slot].nice;
 }
@@ -303,7 +308,7 @@ static int64_t serve_published(struct request *r)
     if (slot >= PROC_MAX || !process_exists((uint32_t)slot))
         return -ESRCH;
     if (process_alive((uint32_t)slot)) {
-        entry_begin((uint32_t)slot);
+        entry_begin((uint32_t)slot); /* not saved: it is true now, whatever becomes of us */
         entries[slot].cpu_ns = port_cpu_ns((uint32_t)slot);
         entry_end((uint32_t)slot);
     }
@@ -383,22 +388,51 @@ static uint32_t identify(uint64_t badge, uint32_t *caller)
     }
 }
 
-void request_serve(uint64_t badge, struct exo_message *m)
+static int64_t serve(struct request *r, uint64_t badge, uint32_t label)
 {
-    struct request r = {.m = m};
-    uint64_t tag = m->tag;
-    uint32_t label = EXO_TAG_LABEL(tag), who = identify(badge, &r.caller);
-    int64_t result;
+    uint32_t who = identify(badge, &r->caller);
 
     if (label >= sizeof operations / sizeof operations[0] || !operations[label].serve)
-        result = -ENOSYS;
-    else if (who == 0)
-        result = -ESRCH;
-    else if (!(operations[label].who & who))
-        result = -EPERM;
-    else
-        result = operations[label].serve(&r);
-    drop_unused(tag);
-    m->tag = EXO_TAG(0, 0, r.reply_caps);
-    m->w[0] = (uint64_t)result;
+        return -ENOSYS;
+    if (who == 0)
+        return -ESRCH;
+    if (!(operations[label].who & who))
+        return -EPERM;
+    return operations[label].serve(r);
+}
+
+/* What changed becomes final, together with the answer: who has to ask again gets it without a second
+ * effect. Answers with capabilities are to requests that change nothing. */
+static void commit(uint64_t badge, const struct exo_message *asked, const struct exo_message *m)
+{
+    struct exo_utcb *utcb = exo_utcb();
+
+    if (undo_is_empty())
+        return;
+    struct answer *a = answers_keep(badge, asked->tag, asked->w, utcb->msg);
+    a->tag = m->tag;
+    memcpy(a->words, m->w, sizeof a->words);
+    answers_commit(&utcb->badge);
+    after_run();
+}
+
+void request_serve(struct exo_message *m)
+{
+    struct exo_utcb *utcb = exo_utcb();
+    uint64_t badge = utcb->badge;
+    const struct answer *kept = answers_find(&utcb->badge, &m->tag, m->w, utcb->msg);
+    const struct exo_message asked = *m;
+    struct request r = {.m = m};
+
+    if (kept) {
+        m->tag = kept->tag;
+        memcpy(m->w, kept->words, sizeof m->w);
+    } else {
+        int64_t result = serve(&r, badge, EXO_TAG_LABEL(m->tag));
+
+        m->tag = EXO_TAG(0, 0, r.reply_caps);
+        m->w[0] = (uint64_t)result;
+        commit(badge, &asked, m);
+    }
+    drop_unused(asked.tag);
 }

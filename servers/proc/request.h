@@ -5,8 +5,8 @@
 
 #include <exo.h>
 
-/** Serves one call from the holder of `badge`; *m becomes the reply, or EXO_NO_REPLY. Capabilities
+/** Serves one call; *m becomes the reply. Capabilities
  *  that came with it and were not used are given up. */
-void request_serve(uint64_t badge, struct exo_message *m);
+void request_serve(struct exo_message *m);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals: see signal.h. Tests: tests/c17/unit/test_proc_signal.c */
 #include "servers/proc/signal.h"
+#include "servers/proc/after.h"
 #include "servers/proc/credentials.h"
 #include "servers/proc/life.h"
 #include "servers/proc/port.h"
@@ -11,67 +12,46 @@
 #define STOP_SIGNALS \
     (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
 
-static uint64_t init_signals;
+KEPT static uint64_t init_signals;
 
 uint64_t signal_take_init(void)
 {
     uint64_t taken = init_signals;
 
-    init_signals = 0;
+    if (taken != 0)
+        SET(init_signals, 0);
     return taken;
 }
 
 /* ---- the shared page --------------------------------------------------------------------------- */
 
-/* The page is the process's too: every word read from it may be anything. A note is written only when
- * the process is known to have read the one before (acquire), and published by the bit or the position
- * (release): proofs/memory/protocols/proc_shared.py. */
-
-static bool queue_put(struct proc_shared *shared, const struct proc_siginfo *info)
+/* The process says how far it has read; the acquire comes before a place is written again (after.c,
+ * proofs/memory/protocols/proc_shared.py). */
+static bool queue_has_room(const struct process *p)
 {
-    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-    uint32_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
+    uint32_t head = atomic_load_explicit(&p->shared->head, memory_order_acquire);
 
-    if (tail - head >= PROC_SIGQUEUE)
-        return false;
-    shared->queue[tail % PROC_SIGQUEUE] = *info;
-    atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
-    return true;
-}
-
-static void bit_put(struct proc_shared *shared, const struct proc_siginfo *info)
-{
-    uint64_t bit = SIGNAL_BIT(info->signo);
-
-    if (atomic_load_explicit(&shared->pending, memory_order_acquire) & bit)
-        return; /* standard signals do not queue: the first one's information stays */
-    shared->info[info->signo] = *info;
-    atomic_fetch_or_explicit(&shared->pending, bit, memory_order_release);
+    return p->tail - head < PROC_SIGQUEUE;
 }
 
 static int64_t post(uint32_t slot, const struct proc_siginfo *info)
 {
-    struct proc_shared *shared = processes[slot].shared;
+    struct process *p = &processes[slot];
+    struct proc_shared *shared = p->shared;
 
     if (atomic_load_explicit(&shared->ignored, memory_order_relaxed) & SIGNAL_BIT(info->signo))
         return 0;
-    if (info->signo < SIGRTMIN)
-        bit_put(shared, info);
-    else if (!queue_put(shared, info)) {
-        if (info->code != SI_USER)
+    if (info->signo >= SIGRTMIN && queue_has_room(p)) {
+        after_queue(slot, info, p->tail);
+        SET(p->tail, p->tail + 1);
+    } else {
+        if (info->signo >= SIGRTMIN && info->code != SI_USER)
             return -EAGAIN;
-        bit_put(shared, info);
+        SET(p->posted, p->posted + 1);
+        after_post(slot, info, p->posted);
     }
-    port_notify(slot, PROC_EVENT_SIGNAL);
+    after_notify(slot, PROC_EVENT_SIGNAL);
     return 0;
-}
-
-static void forget(uint32_t slot, uint64_t set)
-{
-    struct proc_shared *shared = processes[slot].shared;
-
-    if (atomic_load_explicit(&shared->pending, memory_order_relaxed) & set)
-        atomic_fetch_and_explicit(&shared->pending, ~set, memory_order_relaxed);
 }
 
 /* ---- stopping and going on --------------------------------------------------------------------- */
@@ -83,7 +63,7 @@ static void space_suspend(uint32_t slot)
 
     for (uint32_t s = slot; s != NOBODY; s = chain_next(BY_SPACE, slot, s))
         stopped |= entries[s].state == PROC_STOPPED;
-    port_suspend(slot, stopped);
+    after_suspend(slot, stopped);
 }
 
 void signal_stop(uint32_t slot, int32_t signo)
@@ -120,9 +100,7 @@ void signal_parent(uint32_t slot, int32_t signo, int32_t code, uint32_t value)
     if (!shared || !process_alive(parent))
         return;
     flags = atomic_load_explicit(&shared->child_flags, memory_order_relaxed);
-    /* Release: what proc knows of the child comes before; who sleeps on the word asks proc again. */
-    atomic_fetch_add_explicit(&shared->child_events, 1, memory_order_release);
-    port_wake(&shared->child_events);
+    after(AFTER_CHILD, parent);
     if (signo <= 0 || signo > SIGRTMAX)
         return;
     if (signo == SIGCHLD) {
@@ -138,12 +116,11 @@ void signal_parent(uint32_t slot, int32_t signo, int32_t code, uint32_t value)
 
 int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
 {
-    struct proc_shared *shared = processes[slot].shared;
     uint64_t bit = SIGNAL_BIT(info->signo);
 
     if (slot == INIT_SLOT) {
-        init_signals |= bit;
-        port_notify_init();
+        SET(init_signals, init_signals | bit);
+        after(AFTER_TELL_INIT, slot);
         return 0;
     }
     if (!process_alive(slot))
@@ -153,15 +130,15 @@ int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
         return 0;
     }
     if (bit & STOP_SIGNALS)
-        forget(slot, SIGNAL_BIT(SIGCONT));
+        after_forget(slot, SIGNAL_BIT(SIGCONT));
     if (info->signo == SIGSTOP && entries[slot].state != PROC_EMBRYO) {
         signal_stop(slot, SIGSTOP);
         return 0;
     }
     if (info->signo == SIGCONT) {
-        forget(slot, STOP_SIGNALS);
-        /* Release: the stop signals are gone before the count says so. */
-        atomic_fetch_add_explicit(&shared->continues, 1, memory_order_release);
+        after_forget(slot, STOP_SIGNALS);
+        SET(processes[slot].continues, processes[slot].continues + 1);
+        after_continues(slot, processes[slot].continues);
         signal_continue(slot);
     }
     return post(slot, info);

@@ -6,9 +6,9 @@
 #define BUCKETS 1024u
 
 struct proc_entry *entries;
-struct process processes[PROC_MAX];
-struct group groups[PROC_MAX];
-struct session sessions[PROC_MAX];
+KEPT struct process processes[PROC_MAX];
+KEPT struct group groups[PROC_MAX];
+KEPT struct session sessions[PROC_MAX];
 
 /* Free records of one kind, handed out last in first out: the table's pages in use stay few. */
 struct stack {
@@ -16,23 +16,29 @@ struct stack {
     uint32_t count;
     uint32_t used; /* records ever handed out; those from here on are free as well */
 };
-static struct stack free_slots, free_groups, free_sessions;
+KEPT static struct stack free_slots, free_groups, free_sessions;
 
-static uint32_t pid_buckets[BUCKETS], group_buckets[BUCKETS], session_buckets[BUCKETS];
-static int32_t last_pid;
-static uint32_t process_count;
-static uint64_t fork_count;
+KEPT static uint32_t pid_buckets[BUCKETS], group_buckets[BUCKETS], session_buckets[BUCKETS];
+KEPT static int32_t last_pid;
+KEPT static uint32_t process_count;
+KEPT static uint64_t fork_count;
 
 static uint32_t stack_take(struct stack *s)
 {
-    if (s->count > 0)
-        return s->free[--s->count];
-    return s->used < PROC_MAX ? s->used++ : NOBODY;
+    if (s->count > 0) {
+        SET(s->count, s->count - 1);
+        return s->free[s->count];
+    }
+    if (s->used == PROC_MAX)
+        return NOBODY;
+    SET(s->used, s->used + 1);
+    return s->used - 1;
 }
 
 static void stack_give(struct stack *s, uint32_t record)
 {
-    s->free[s->count++] = (uint16_t)record;
+    SET(s->free[s->count], record);
+    SET(s->count, s->count + 1);
 }
 
 static uint32_t stack_left(const struct stack *s)
@@ -47,35 +53,45 @@ static uint32_t bucket(int64_t number)
 
 /* ---- lists ------------------------------------------------------------------------------------- */
 
-/* Puts `slot` at the end of the list at *first. */
-static void chain_add(enum chain chain, uint32_t *first, uint32_t slot)
+/* Both links of a process are one word of the log. */
+static void links_set(enum chain chain, uint32_t slot, uint32_t next, uint32_t previous)
 {
     struct links *links = &processes[slot].chain[chain];
 
+    undo_word(links);
+    *links = (struct links){next, previous};
+}
+
+/* Puts `slot` at the end of the list at *first. */
+static void chain_add(enum chain chain, uint32_t *first, uint32_t slot)
+{
     if (*first == NOBODY) {
-        links->next = links->previous = slot;
-        *first = slot;
+        links_set(chain, slot, slot, slot);
+        SET(*first, slot);
         return;
     }
     uint32_t last = processes[*first].chain[chain].previous;
-    links->next = *first;
-    links->previous = last;
-    processes[last].chain[chain].next = slot;
-    processes[*first].chain[chain].previous = slot;
+    links_set(chain, slot, *first, last);
+    SET(processes[last].chain[chain].next, slot);
+    SET(processes[*first].chain[chain].previous, slot);
+}
+
+/* Takes `slot` out of the ring; its own links stay. */
+static void chain_unlink(enum chain chain, uint32_t slot)
+{
+    const struct links links = processes[slot].chain[chain];
+
+    SET(processes[links.previous].chain[chain].next, links.next);
+    SET(processes[links.next].chain[chain].previous, links.previous);
 }
 
 static void chain_remove(enum chain chain, uint32_t *first, uint32_t slot)
 {
-    struct links *links = &processes[slot].chain[chain];
+    uint32_t next = processes[slot].chain[chain].next;
 
-    if (links->next == slot) {
-        *first = NOBODY;
-        return;
-    }
-    processes[links->previous].chain[chain].next = links->next;
-    processes[links->next].chain[chain].previous = links->previous;
+    chain_unlink(chain, slot);
     if (*first == slot)
-        *first = links->next;
+        SET(*first, next == slot ? NOBODY : next);
 }
 
 uint32_t chain_next(enum chain chain, uint32_t first, uint32_t at)
@@ -120,16 +136,16 @@ static void pid_unhash(uint32_t slot)
 
     while (*link != slot)
         link = &processes[*link].hash_next;
-    *link = processes[slot].hash_next;
+    SET(*link, processes[slot].hash_next);
 }
 
 static void pid_hash(uint32_t slot, int32_t pid)
 {
     uint32_t *head = &pid_buckets[bucket(pid)];
 
-    entries[slot].pid = pid;
-    processes[slot].hash_next = *head;
-    *head = slot;
+    SET(entries[slot].pid, pid);
+    SET(processes[slot].hash_next, *head);
+    SET(*head, slot);
 }
 
 static bool pid_free(int32_t pid)
@@ -144,7 +160,7 @@ static_assert(PID_LAST - PID_REUSE > 3 * PROC_MAX, "there is always a free pid")
 static int32_t pid_next(void)
 {
     do {
-        last_pid = last_pid >= PID_LAST ? PID_REUSE : last_pid + 1;
+        SET(last_pid, last_pid >= PID_LAST ? PID_REUSE : last_pid + 1);
     } while (!pid_free(last_pid));
     return last_pid;
 }
@@ -159,11 +175,12 @@ static uint32_t group_make(int32_t pgid, uint32_t session)
 
     if (group == NOBODY)
         return NOBODY;
+    undo_save(&groups[group], sizeof groups[group]);
     groups[group] = (struct group){.pgid = pgid,
                                    .session = session,
                                    .members = NOBODY,
                                    .hash_next = group_buckets[bucket(pgid)]};
-    group_buckets[bucket(pgid)] = group;
+    SET(group_buckets[bucket(pgid)], group);
     return group;
 }
 
@@ -173,9 +190,10 @@ static uint32_t session_make(int32_t sid, uint32_t leader)
 
     if (session == NOBODY)
         return NOBODY;
+    undo_save(&sessions[session], sizeof sessions[session]);
     sessions[session] = (struct session){
         .sid = sid, .leader = leader, .members = NOBODY, .hash_next = session_buckets[bucket(sid)]};
-    session_buckets[bucket(sid)] = session;
+    SET(session_buckets[bucket(sid)], session);
     return session;
 }
 
@@ -185,8 +203,8 @@ static void group_drop(uint32_t group)
 
     while (*link != group)
         link = &groups[*link].hash_next;
-    *link = groups[group].hash_next;
-    groups[group].pgid = 0;
+    SET(*link, groups[group].hash_next);
+    SET(groups[group].pgid, 0);
     stack_give(&free_groups, group);
 }
 
@@ -196,8 +214,8 @@ static void session_drop(uint32_t session)
 
     while (*link != session)
         link = &sessions[*link].hash_next;
-    *link = sessions[session].hash_next;
-    sessions[session].sid = 0;
+    SET(*link, sessions[session].hash_next);
+    SET(sessions[session].sid, 0);
     stack_give(&free_sessions, session);
 }
 
@@ -215,7 +233,7 @@ static void session_leave(uint32_t slot)
     uint32_t session = processes[slot].session;
 
     if (sessions[session].leader == slot)
-        sessions[session].leader = NOBODY;
+        SET(sessions[session].leader, NOBODY);
     chain_remove(BY_SESSION, &sessions[session].members, slot);
     if (sessions[session].members == NOBODY)
         session_drop(session);
@@ -223,15 +241,15 @@ static void session_leave(uint32_t slot)
 
 static void group_enter(uint32_t slot, uint32_t group)
 {
-    processes[slot].group = group;
-    entries[slot].pgid = groups[group].pgid;
+    SET(processes[slot].group, group);
+    SET(entries[slot].pgid, groups[group].pgid);
     chain_add(BY_GROUP, &groups[group].members, slot);
 }
 
 static void session_enter(uint32_t slot, uint32_t session)
 {
-    processes[slot].session = session;
-    entries[slot].sid = sessions[session].sid;
+    SET(processes[slot].session, session);
+    SET(entries[slot].sid, sessions[session].sid);
     chain_add(BY_SESSION, &sessions[session].members, slot);
 }
 
@@ -262,7 +280,7 @@ int64_t table_new_session(uint32_t slot)
     session_leave(slot);
     session_enter(slot, session);
     group_enter(slot, group);
-    entries[slot].tty = -1;
+    SET(entries[slot].tty, -1);
     entry_end(slot);
     return 0;
 }
@@ -286,27 +304,28 @@ void entry_end(uint32_t slot)
 void entry_state(uint32_t slot, enum proc_state state, uint32_t status)
 {
     entry_begin(slot);
-    entries[slot].state = state;
-    entries[slot].status = status;
+    SET(entries[slot].state, state);
+    SET(entries[slot].status, status);
     entry_end(slot);
 }
 
+/* Of a slot that is free, and what is in a free one means nothing: no need to save it. */
 static void process_reset(uint32_t slot)
 {
     struct process *p = &processes[slot];
 
-    *p = (struct process){.parent = NOBODY, .children = NOBODY};
+    *p = (struct process){.parent = NOBODY, .children = NOBODY, .continues = 1};
     p->chain[BY_SPACE] = (struct links){slot, slot};
 }
 
-/* Everything in an entry but its sequence, which only counts. */
+/* Everything in an entry but its sequence, which only counts. The entry is a free one, so only that it
+ * is free needs to be saved. */
 static void entry_copy(uint32_t slot, const struct proc_entry *from)
 {
-    struct proc_entry *to = &entries[slot];
-    uint32_t sequence = to->sequence;
+    size_t state = offsetof(struct proc_entry, state);
 
-    memcpy(to, from, sizeof *to);
-    to->sequence = sequence;
+    undo_word(&entries[slot].state);
+    memcpy((char *)&entries[slot] + state, (const char *)from + state, sizeof *from - state);
 }
 
 void table_init(struct proc_entry *published)
@@ -327,6 +346,26 @@ void table_init(struct proc_entry *published)
     last_pid = 1;
     process_count = 1;
     fork_count = 0;
+}
+
+/* Readers that saw an entry in the middle of a change, or its sequence before, must not take for whole
+ * what they read while it is put back: the entries to be put back are marked as being changed first.
+ * Any number of deaths in here leaves them so. */
+void table_recover(struct proc_entry *published)
+{
+    entries = published;
+    for (const struct undo_entry *e = undo_log.entries; e < undo_log.next; e++) {
+        uint64_t slot = ((uintptr_t)e->at - (uintptr_t)entries) / sizeof *entries;
+
+        if (slot < PROC_MAX && !(atomic_load(&entries[slot].sequence) & 1))
+            entry_begin((uint32_t)slot);
+    }
+    undo_recover();
+    /* A slot that was being taken for the first time is the one at the limit. */
+    for (uint32_t slot = 0; slot <= table_limit() && slot < PROC_MAX; slot++) {
+        if (atomic_load_explicit(&entries[slot].sequence, memory_order_relaxed) & 1)
+            entry_end(slot);
+    }
 }
 
 uint32_t table_count(void)
@@ -370,11 +409,11 @@ uint32_t table_add(uint32_t parent, uint64_t now)
     pid_hash(slot, pid_next());
     session_enter(slot, processes[parent].session);
     group_enter(slot, processes[parent].group);
-    processes[slot].parent = parent;
+    SET(processes[slot].parent, parent);
     chain_add(BY_PARENT, &processes[parent].children, slot);
     entry_end(slot);
-    process_count++;
-    fork_count++;
+    SET(process_count, process_count + 1);
+    SET(fork_count, fork_count + 1);
     return slot;
 }
 
@@ -389,11 +428,11 @@ void table_remove(uint32_t slot)
     group_leave(slot);
     session_leave(slot);
     pid_unhash(slot);
-    entries[slot].state = PROC_FREE;
-    entries[slot].pid = 0;
+    SET(entries[slot].state, PROC_FREE);
+    SET(entries[slot].pid, 0);
     entry_end(slot);
     stack_give(&free_slots, slot);
-    process_count--;
+    SET(process_count, process_count - 1);
 }
 
 void table_report(uint32_t slot, enum report report)
@@ -401,10 +440,10 @@ void table_report(uint32_t slot, enum report report)
     struct process *p = &processes[slot], *parent = &processes[p->parent];
 
     if (p->report != REPORT_NONE)
-        parent->reports--;
+        SET(parent->reports, parent->reports - 1);
     if (report != REPORT_NONE)
-        parent->reports++;
-    p->report = (uint8_t)report;
+        SET(parent->reports, parent->reports + 1);
+    SET(p->report, report);
 }
 
 void table_reparent(uint32_t slot, uint32_t parent)
@@ -414,25 +453,23 @@ void table_reparent(uint32_t slot, uint32_t parent)
 
     table_report(slot, REPORT_NONE);
     chain_remove(BY_PARENT, &processes[p->parent].children, slot);
-    p->parent = parent;
+    SET(p->parent, parent);
     chain_add(BY_PARENT, &processes[parent].children, slot);
     table_report(slot, report);
     entry_begin(slot);
-    entries[slot].ppid = entries[parent].pid;
+    SET(entries[slot].ppid, entries[parent].pid);
     entry_end(slot);
 }
 
 void table_share_space(uint32_t slot, uint32_t host)
 {
-    chain_add(BY_SPACE, &host, slot);
-    processes[slot].context = true;
+    chain_add(BY_SPACE, &host, slot); /* the host is in it, so it is not changed here */
+    SET(processes[slot].context, true);
 }
 
 void table_leave_space(uint32_t slot)
 {
-    uint32_t first = slot;
-
-    chain_remove(BY_SPACE, &first, slot);
-    processes[slot].chain[BY_SPACE] = (struct links){slot, slot};
-    processes[slot].context = false;
+    chain_unlink(BY_SPACE, slot);
+    links_set(BY_SPACE, slot, slot, slot);
+    SET(processes[slot].context, false);
 }

@@ -10,11 +10,14 @@
  * Groups and sessions have records of their own, because they outlive the process they are named
  * after. A number is in use as long as a process, a group or a session has it (table_pid_free).
  *
+ * All of it is kept over proc's death and changes in transactions (lib/undo.h).
+ *
  * Pure code: no kernel calls. Tests: tests/c17/unit/test_proc_table.c
  */
 #ifndef PROC_TABLE_H
 #define PROC_TABLE_H
 
+#include <lib/undo.h>
 #include <proto/proc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -58,6 +61,9 @@ struct process {
     bool booted;                /* init started it: a login shell, say */
     bool killed;                /* a context that is to end by SIGKILL */
     struct proc_shared *shared; /* page 0 of it, as proc sees it; 0: pid 1 */
+    uint64_t continues;         /* what proc has put into the words of it with these names */
+    uint32_t tail;
+    uint32_t posted; /* the last number given in its words `posted` */
 };
 
 struct group {
@@ -80,8 +86,10 @@ extern struct process processes[PROC_MAX];
 extern struct group groups[PROC_MAX];
 extern struct session sessions[PROC_MAX];
 
-/** Empties everything and makes pid 1 in slot 0, leading group and session 1. */
+/** Makes pid 1 in slot 0, leading group and session 1; the first life's. */
 void table_init(struct proc_entry *published);
+/** A further life's: takes back what was not committed, and lets readers of the table go on. */
+void table_recover(struct proc_entry *published);
 /** At most so many processes at a time, so that memory for each is left: a fork bomb runs into this,
  *  and the shell that is to end it does not. */
 extern uint32_t table_process_limit;

@@ -51,7 +51,7 @@ static void take(uint32_t parent, uint32_t child, bool keep, struct wait_result 
         return;
     }
     entry_begin(parent);
-    entries[parent].children_cpu_ns += out->cpu_ns;
+    SET(entries[parent].children_cpu_ns, entries[parent].children_cpu_ns + out->cpu_ns);
     entry_end(parent);
     out->reaped = child;
 }

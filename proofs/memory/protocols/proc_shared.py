@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals from proc to a process: servers/proc/signal.c (bit_put, queue_put) and libos/posix/signal.c
+"""Signals from proc to a process: servers/proc/after.c (bit_put, queue_put) and libos/posix/signal.c
 (signal_collect), over struct proc_shared; and the event bit that announces them (kernel/ipc/event.c)."""
 
 from weak import acquire, release, Protocol
@@ -8,12 +8,12 @@ from weak import acquire, release, Protocol
 # ---- standard signals: a bit, and the note that belongs to it ---------------------------------------
 
 def bit_put(t, note):
-    pending = t.load("pending", acquire)  # servers/proc/signal.c: if (atomic_load_explicit(&shared->pending, memory_order_acquire) & bit)
+    pending = t.load("pending", acquire)  # servers/proc/after.c: if (atomic_load_explicit(&shared->pending, memory_order_acquire) & bit)
     if pending == 1:
         return
     t.store("pid", note)
     t.store("uid", note)
-    t.rmw("pending", lambda old: old | 1, release)  # servers/proc/signal.c: atomic_fetch_or_explicit(&shared->pending, bit, memory_order_release)
+    t.rmw("pending", lambda old: old | 1, release)  # servers/proc/after.c: atomic_fetch_or_explicit(&shared->pending, bit, memory_order_release)
 
 
 def two_signals(t):
@@ -41,9 +41,9 @@ def torn(o):
 # ---- real-time signals: a ring of notes (one here) --------------------------------------------------
 
 def queue_put(t, tail, note):
-    t.until("head", tail, acquire)  # servers/proc/signal.c: atomic_load_explicit(&shared->head, memory_order_acquire)
+    t.until("head", tail, acquire)  # servers/proc/signal.c: atomic_load_explicit(&p->shared->head, memory_order_acquire)
     t.store("queue", note)
-    t.store("tail", tail + 1, release)  # servers/proc/signal.c: atomic_store_explicit(&shared->tail, tail + 1, memory_order_release)
+    t.store("tail", tail + 1, release)  # servers/proc/after.c: atomic_store_explicit(&shared->tail, tail + 1, memory_order_release)
 
 
 def queue_take(t, head):

@@ -2,121 +2,18 @@
 /* Birth, signals and death in servers/proc, over a kernel that only takes notes. */
 // links: servers/proc/table.c servers/proc/jobs.c servers/proc/wait.c
 // links: servers/proc/life.c servers/proc/signal.c servers/proc/credentials.c
+// links: servers/proc/after.c lib/undo.c
 /* Before the host's headers, which know some of the names as well. */
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 
 #include "test_framework.h"
 
-#include "servers/proc/life.h"
-#include "servers/proc/signal.h"
-#include "servers/proc/table.h"
-
-/* ---- the kernel -------------------------------------------------------------------------------- */
-
-static struct fake {
-    struct proc_shared shared;
-    bool attached, context, suspended, dead, running;
-    uint32_t notified, releases;
-} fakes[PROC_MAX];
-static int64_t attach_result;
-static unsigned told_init, told_tty;
-
-int64_t port_reserve(uint32_t slot)
-{
-    (void)slot;
-    return 0;
-}
-int64_t port_attach(uint32_t slot, const struct body *body)
-{
-    if (attach_result < 0)
-        return attach_result;
-    fakes[slot].attached = true;
-    fakes[slot].context = body->context;
-    fakes[slot].dead = fakes[slot].running = false;
-    fakes[slot].shared.continues = 1;
-    return 0;
-}
-struct proc_shared *port_shared(uint32_t slot)
-{
-    return &fakes[slot].shared;
-}
-void port_detach(uint32_t slot, int64_t status)
-{
-    (void)status;
-    fakes[slot].attached = false;
-}
-void port_release(uint32_t slot)
-{
-    uint32_t releases = fakes[slot].releases;
-
-    fakes[slot] = (struct fake){.releases = releases + 1};
-}
-void port_resume(uint32_t slot)
-{
-    fakes[slot].running = true;
-}
-void port_suspend(uint32_t slot, bool suspended)
-{
-    fakes[slot].suspended = suspended;
-}
-void port_notify(uint32_t slot, uint32_t bits)
-{
-    fakes[slot].notified |= bits;
-}
-void port_wake(const void *word)
-{
-    (void)word;
-}
-int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
-{
-    (void)slot, (void)va;
-    count[0] = pages;
-    return 0;
-}
-uint64_t port_cpu_ns(uint32_t slot)
-{
-    (void)slot;
-    return 10;
-}
-int64_t port_death(uint32_t slot)
-{
-    return fakes[slot].dead ? STATUS_KILLED(SIGSEGV) : -1;
-}
-exo_time port_now(void)
-{
-    return 1;
-}
-void port_notify_init(void)
-{
-    told_init++;
-}
-void port_notify_tty(void)
-{
-    told_tty++;
-}
-
-/* ---- what the tests are made of ---------------------------------------------------------------- */
-
-static struct proc_entry published[PROC_MAX];
-
-static uint32_t born(uint32_t parent, bool context, bool boot)
-{
-    const struct body body = {.env = 1, .thread = 2, .base = 4, .context = context};
-    int64_t slot = life_fork(parent, &body, SIGCHLD, boot);
-
-    if (slot < 0 || life_start(parent, entries[slot].pid) != 0)
-        return NOBODY;
-    return (uint32_t)slot;
-}
+#include "proc_fake.h"
 
 static uint32_t reset(void)
 {
-    memset(fakes, 0, sizeof fakes);
-    told_init = told_tty = 0;
-    attach_result = 0;
-    signal_take_init();
-    table_init(published);
+    fake_reset();
     return born(INIT_SLOT, false, true);
 }
 
@@ -190,6 +87,7 @@ static void test_life(void)
     TEST_BEGIN("init is told of what it booted, and waits for it")
     uint32_t sh = reset();
     life_end(sh, STATUS_EXITED(1));
+    settle();
     ASSERT_EQ(told_init, 1);
     ASSERT_EQ(wait_for(INIT_SLOT, -1, WEXITED, &r), 1);
     ASSERT_EQ(r.status, 0x100);
@@ -320,6 +218,7 @@ static void test_signals(void)
     life_end(sh, 0);
     ASSERT_TRUE(pending(a, SIGHUP));
     ASSERT_EQ(entries[a].tty, -1);
+    settle();
     ASSERT_EQ(told_tty, 1);
     TEST_END();
 

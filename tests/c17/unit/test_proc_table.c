@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The process table, groups, sessions and wait: the pure half of servers/proc. */
-// links: servers/proc/table.c servers/proc/jobs.c servers/proc/wait.c
+// links: servers/proc/table.c servers/proc/jobs.c servers/proc/wait.c lib/undo.c
 /* Before the host's headers, which know some of the names as well. */
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
@@ -10,6 +10,12 @@
 #include "servers/proc/table.h"
 
 static struct proc_entry published[PROC_MAX];
+
+static void begin(void)
+{
+    undo_begin();
+    table_init(published);
+}
 
 static uint32_t start(uint32_t parent)
 {
@@ -66,7 +72,7 @@ static bool table_ok(void)
 static void test_numbers(void)
 {
     TEST_BEGIN("pid 1 is init, the first child is 2, and numbers come back late")
-    table_init(published);
+    begin();
     ASSERT_EQ(table_find(1), INIT_SLOT);
     uint32_t a = start(INIT_SLOT);
     ASSERT_EQ(entries[a].pid, 2);
@@ -84,7 +90,7 @@ static void test_numbers(void)
     TEST_END();
 
     TEST_BEGIN("a number is not reused while a group or session has it")
-    table_init(published);
+    begin();
     uint32_t leader = shell(), member = start(leader);
     int32_t sid = entries[leader].pid;
     table_reparent(member, INIT_SLOT);
@@ -102,7 +108,7 @@ static void test_numbers(void)
     TEST_END();
 
     TEST_BEGIN("a full table keeps its last slots for root")
-    table_init(published);
+    begin();
     uint32_t user = start(INIT_SLOT);
     entries[user].euid = 1000;
     uint32_t made = 0;
@@ -120,7 +126,7 @@ static void test_numbers(void)
 static void test_jobs(void)
 {
     TEST_BEGIN("setpgid follows Linux's rules")
-    table_init(published);
+    begin();
     uint32_t sh = shell(), a = start(sh), b = start(sh), other = shell();
     int32_t pa = entries[a].pid, pb = entries[b].pid;
 
@@ -141,7 +147,7 @@ static void test_jobs(void)
     TEST_END();
 
     TEST_BEGIN("setsid makes a session without terminal, once")
-    table_init(published);
+    begin();
     uint32_t sh = shell(), a = start(sh);
     jobs_set_tty(processes[sh].session, 0);
     ASSERT_EQ(entries[a].tty, 0);
@@ -154,7 +160,7 @@ static void test_jobs(void)
     TEST_END();
 
     TEST_BEGIN("a group is orphaned when its last controlling parent goes")
-    table_init(published);
+    begin();
     uint32_t sh = shell(), job = start(sh);
     ASSERT_EQ(jobs_setpgid(sh, entries[job].pid, 0), 0);
     ASSERT_FALSE(jobs_orphaned(processes[job].group, NOBODY));
@@ -170,7 +176,7 @@ static void test_wait(void)
     struct wait_result r;
 
     TEST_BEGIN("wait finds the dead, the stopped and the continued, each once")
-    table_init(published);
+    begin();
     uint32_t sh = shell(), a = start(sh), b = start(sh);
 
     ASSERT_EQ(wait_for(a, -1, WEXITED, &r), -ECHILD);
@@ -203,7 +209,7 @@ static void test_wait(void)
     TEST_END();
 
     TEST_BEGIN("wait chooses by group and by kind of child")
-    table_init(published);
+    begin();
     uint32_t sh = shell(), a = start(sh), b = start(sh);
 
     ASSERT_EQ(jobs_setpgid(sh, entries[a].pid, 0), 0);
@@ -221,7 +227,7 @@ static void test_wait(void)
     TEST_BEGIN("random lives leave the table consistent and empty")
     uint32_t seed = 1, live[64], count = 0;
 
-    table_init(published);
+    begin();
     for (int i = 0; i < 20000; i++) {
         seed = seed * 1664525 + 1013904223;
         uint32_t at = count ? (seed >> 8) % count : 0;
