@@ -7,8 +7,8 @@
  *
  * It keeps the tables of messages (MSI-X) and the switch for bus mastering to itself, so a driver can
  * raise only the lines it was given. It holds, too, a capability to each device's DMA object: a driver's
- * death frees no page that its device still reaches. All it must remember can be read from the
- * devices again, but for the objects it made.
+ * death frees no page that its device still reaches. What it found stays over its own death, because
+ * looking again would take the devices from their drivers.
  *
  * Left out on purpose: buses behind bridges, and devices that come and go.
  */
@@ -17,6 +17,7 @@
 
 #include <exo.h>
 #include <lib/linux/errno.h>
+#include <lib/undo.h>
 #include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
@@ -38,7 +39,7 @@
 #define MSIX_ENABLE  0x8000u
 #define MSIX_ENTRY   4u /* words of a table entry: address, address above, value, masked */
 
-static struct device {
+KEPT static struct device {
     pci_function function;
     uint32_t id;
     struct pci_bar bars[PCI_BARS];
@@ -47,12 +48,12 @@ static struct device {
     exo_cap message[VECTORS];
     exo_cap dma;
 } devices[DEVICES];
-static uint32_t device_count;
+KEPT static uint32_t device_count, messages_used;
+KEPT static bool found; /* in an earlier life */
 
 static const struct config_access *access;
 static const struct exo_pci *machine;
 static struct pci_window window;
-static uint32_t messages_used;
 
 /* ---- finding ------------------------------------------------------------------------------------- */
 
@@ -249,15 +250,21 @@ static int64_t dma(struct device *d, struct answer *a)
     return 0;
 }
 
+/* All requests may be done twice. */
+static uint32_t label_of(const struct exo_message *m)
+{
+    return EXO_TAG_LABEL(m->tag) & ~EXO_LABEL_AGAIN;
+}
+
 static int64_t serve(const struct exo_message *m, uint64_t badge, struct answer *a)
 {
     struct device *d = device_of(badge, m->w[0]);
 
-    if (EXO_TAG_LABEL(m->tag) == PCI_CLAIM)
+    if (label_of(m) == PCI_CLAIM)
         return claim(badge, m->w[0], a);
     if (!d)
         return -ENODEV;
-    switch (EXO_TAG_LABEL(m->tag)) {
+    switch (label_of(m)) {
     case PCI_READ: return config_get(d, m->w[1], m->w[2]);
     case PCI_REGISTERS: return registers(d, m->w[1], a);
     case PCI_INTERRUPT: return d->messages ? message(d, (uint32_t)m->w[1], a) : pin(d, a);
@@ -274,7 +281,13 @@ static void start(void)
     if (!access)
         return;
     window = (struct pci_window){machine->window, machine->window + machine->window_bytes};
-    devices_find();
+    if (!found) {
+        device_count = 0;
+        devices_find();
+        found = true;
+    }
+    for (uint32_t i = 0; i < device_count; i++)
+        devices[i].table = 0; /* not mapped in this life */
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 
 #include <exo.h>
 #include <lib/linux/errno.h>
+#include <lib/undo.h>
 #include <proto/block.h>
 #include <stdbool.h>
 
@@ -54,7 +55,16 @@ struct record {
     _Atomic bool valid;
 };
 
+/* The last request that made something. If its caller asks again, because the driver died before it had
+ * the answer, the same is the answer. */
+struct made {
+    uint64_t badge, label, words[4];
+    uint32_t index;
+    bool valid;
+};
+
 struct state {
+    struct made made;
     struct extent extents[EXTENTS];
     struct queue queues[QUEUES];
     struct record records[DISKS][REQUESTS];

@@ -17,7 +17,7 @@
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
 
-struct state state;
+KEPT struct state state;
 
 struct answer {
     uint64_t w1;
@@ -45,25 +45,42 @@ static void answer_lend(struct answer *a, exo_cap cap)
 
 /* ---- calls --------------------------------------------------------------------------------------- */
 
-static int64_t serve_disk(uint64_t number, struct answer *a)
+static bool is_again(const struct exo_message *m, uint64_t badge)
+{
+    const struct made *made = &state.made;
+
+    return (m->tag & EXO_LABEL_AGAIN) && made->valid && made->badge == badge &&
+           made->label == (EXO_TAG_LABEL(m->tag) & ~EXO_LABEL_AGAIN) &&
+           memcmp(made->words, m->w, sizeof m->w) == 0;
+}
+
+/* Of an index that was just made. */
+static void note_made(const struct exo_message *m, uint64_t badge, int64_t index)
+{
+    struct made *made = &state.made;
+
+    made->valid = false;
+    UNDO_ORDER();
+    made->badge = badge;
+    made->label = EXO_TAG_LABEL(m->tag) & ~EXO_LABEL_AGAIN;
+    memcpy(made->words, m->w, sizeof made->words);
+    made->index = (uint32_t)index;
+    UNDO_ORDER();
+    made->valid = index >= 0;
+}
+
+static int64_t make_disk(uint64_t number)
 {
     struct block_info info;
-    int64_t index;
 
     if (number >= DISKS || !disk_info((uint32_t)number, &info))
         return -ENODEV;
-    index = extent_make((uint32_t)number, 0, info.sectors, info.rights);
-    if (index < 0)
-        return index;
-    answer_extent(a, &state.extents[index]);
-    answer_lend(a, state.extents[index].cap);
-    return 0;
+    return extent_make((uint32_t)number, 0, info.sectors, info.rights);
 }
 
-static int64_t serve_part(const struct extent *e, const uint64_t *w, struct answer *a)
+static int64_t make_part(const struct extent *e, const uint64_t *w)
 {
     uint32_t rights = (uint32_t)w[2];
-    int64_t index;
 
     if (w[1] == 0 || w[0] >= e->sectors || w[1] > e->sectors - w[0] || w[2] == 0 ||
         (w[2] & ~(uint64_t)(BLOCK_READ | BLOCK_WRITE)) != 0)
@@ -72,22 +89,39 @@ static int64_t serve_part(const struct extent *e, const uint64_t *w, struct answ
         return -EPERM;
     if (rights & BLOCK_WRITE)
         rights |= e->rights & BLOCK_DISCARD;
-    index = extent_make(e->disk, e->first + w[0], w[1], rights);
+    return extent_make(e->disk, e->first + w[0], w[1], rights);
+}
+
+static int64_t serve_making(struct extent *e, const struct exo_message *m, struct answer *a)
+{
+    uint64_t badge = exo_utcb()->badge;
+    int64_t index = state.made.index;
+
+    if (!is_again(m, badge)) {
+        index = e ? make_part(e, m->w) : make_disk(m->w[0]);
+        note_made(m, badge, index);
+    }
     if (index < 0)
         return index;
+    answer_extent(a, &state.extents[index]);
     answer_lend(a, state.extents[index].cap);
     return 0;
 }
 
-static int64_t serve_queue(struct extent *e, uint64_t bits, exo_cap notification, struct answer *a)
+static int64_t serve_queue(struct extent *e, const struct exo_message *m, exo_cap *got,
+                           struct answer *a)
 {
-    int64_t index = queue_make(e, (uint32_t)bits, notification);
+    uint64_t badge = exo_utcb()->badge;
+    int64_t index = state.made.index;
 
-    if (index < 0) {
-        if (notification)
-            exo_cap_delete(notification, 0);
-        return index;
+    if (!is_again(m, badge)) {
+        index = queue_make(e, (uint32_t)m->w[0], *got);
+        note_made(m, badge, index);
+        if (index >= 0)
+            *got = 0;
     }
+    if (index < 0)
+        return index;
     answer_lend(a, state.queues[index].cap);
     a->send[a->caps++] = (struct exo_send){state.queues[index].reader, EXO_SEND_COPY};
     return 0;
@@ -108,15 +142,19 @@ static int64_t serve_submit(struct queue *q, uint32_t bytes, struct answer *a)
     return (int64_t)count;
 }
 
+/* Other requests may be done twice: they are told apart by slot and tag, or change nothing more. */
+static uint32_t label_of(const struct exo_message *m)
+{
+    return EXO_TAG_LABEL(m->tag) & ~EXO_LABEL_AGAIN;
+}
+
 static int64_t serve_extent(struct extent *e, const struct exo_message *m, exo_cap *got,
                             struct answer *a)
 {
-    exo_cap cap = *got;
-
-    switch (EXO_TAG_LABEL(m->tag)) {
+    switch (label_of(m)) {
     case BLOCK_INFO: answer_extent(a, e); return 0;
-    case BLOCK_PART: return serve_part(e, m->w, a);
-    case BLOCK_QUEUE: *got = 0; return serve_queue(e, m->w[0], cap, a);
+    case BLOCK_PART: return serve_making(e, m, a);
+    case BLOCK_QUEUE: return serve_queue(e, m, got, a);
     default: return -ENOSYS;
     }
 }
@@ -126,7 +164,7 @@ static int64_t serve_own(struct queue *q, const struct exo_message *m, exo_cap *
 {
     exo_cap cap = *got;
 
-    switch (EXO_TAG_LABEL(m->tag)) {
+    switch (label_of(m)) {
     case BLOCK_BUFFER: *got = 0; return queue_set_buffer(q, m->w[0], cap);
     case BLOCK_SUBMIT: return serve_submit(q, EXO_TAG_BYTES(m->tag), a);
     default: return -ENOSYS;
@@ -144,7 +182,7 @@ static int64_t dispatch(const struct exo_message *m, uint64_t badge, exo_cap *go
         return serve_own(q, m, got, a);
     if (badge & (BLOCK_BADGE_EXTENT | BLOCK_BADGE_QUEUE))
         return -EBADF;
-    return EXO_TAG_LABEL(m->tag) == BLOCK_DISK ? serve_disk(m->w[0], a) : -ENOSYS;
+    return label_of(m) == BLOCK_DISK ? serve_making(0, m, a) : -ENOSYS;
 }
 
 /* What came with a message: no call takes more than one capability. */

@@ -291,11 +291,14 @@ void queues_tell(void)
 
 static void pages_map(void)
 {
+    for (uint32_t i = 0; i < EXTENTS; i++)
+        state.extents[i].users = 0;
     for (uint32_t i = 0; i < QUEUES; i++) {
         struct queue *q = &state.queues[i];
 
         if (!q->valid)
             continue;
+        state.extents[q->extent].users++;
         q->busy = 0;
         q->under_way = 0;
         for (uint32_t b = 0; b < BLOCK_BUFFERS; b++)

@@ -20,19 +20,21 @@
 #define EXO_CAP_SERVICES EXO_WELL_KNOWN(7) /* the resurrection table */
 
 /* What init gives a server, as far as its rights file (servers/NAME/rights) says so. */
-#define EXO_SRV_ENDPOINT   EXO_WELL_KNOWN(4) /* its own: RECV | CALL | MINT | GRANT */
-#define EXO_SRV_LOG        EXO_WELL_KNOWN(5) /* platform, WRITE only: exo_log */
-#define EXO_SRV_PROC       EXO_WELL_KNOWN(6) /* endpoint of proc with the server's badge */
-#define EXO_SRV_FS         EXO_WELL_KNOWN(7) /* endpoint of fs (proc: with MINT) */
-#define EXO_SRV_TTY        EXO_WELL_KNOWN(8) /* endpoint of tty (proc: with MINT) */
-#define EXO_SRV_TABLE      EXO_WELL_KNOWN(9) /* region: proc's table (proc: read-write, others: read) */
-#define EXO_SRV_ARCHIVE    EXO_WELL_KNOWN(10) /* fs: frame extent of the boot archive, READ | WRITE */
-#define EXO_SRV_PCI        EXO_WELL_KNOWN(40) /* endpoint of pci with the server's badge */
-#define EXO_SRV_VIRTIO_BLK EXO_WELL_KNOWN(41) /* endpoint of virtio_blk with the server's badge */
-#define EXO_SRV_SERVICES   EXO_WELL_KNOWN(11) /* the resurrection table */
+#define EXO_SRV_ENDPOINT EXO_WELL_KNOWN(4) /* its own: RECV | CALL | MINT | GRANT */
+#define EXO_SRV_LOG      EXO_WELL_KNOWN(5) /* platform, WRITE only: exo_log */
+#define EXO_SRV_PROC     EXO_WELL_KNOWN(6) /* endpoint of proc with the server's badge */
+#define EXO_SRV_FS       EXO_WELL_KNOWN(7) /* endpoint of fs (proc: with MINT) */
+#define EXO_SRV_TTY      EXO_WELL_KNOWN(8) /* endpoint of tty (proc: with MINT) */
+#define EXO_SRV_TABLE    EXO_WELL_KNOWN(9) /* region: proc's table (proc: read-write, others: read) */
+#define EXO_SRV_ARCHIVE  EXO_WELL_KNOWN(10) /* fs: frame extent of the boot archive, READ | WRITE */
+#define EXO_SRV_SERVICES EXO_WELL_KNOWN(11) /* the resurrection table */
 #define EXO_SRV_DEVICE \
     12 /* first slot of the device capabilities, in the order
                                                of the rights file; generation 1 */
+
+/* Beyond the devices: endpoints of drivers, with the server's badge. */
+#define EXO_SRV_PCI        EXO_WELL_KNOWN(40)
+#define EXO_SRV_VIRTIO_BLK EXO_WELL_KNOWN(41)
 
 /* Where the kernel maps the archive and the boot record, read-only, in init. A server whose rights
  * file says `options` has the boot record there too (tty: rows=, cols=). */

@@ -5,20 +5,15 @@
 #include <libos/exo/block.h>
 #include <libos/exo/ipc.h>
 
-/* A call, made again if the driver died over it: all of them may be (proto/block.h). The capabilities of
- * the answer go to caps[], 0 where none came. */
+/* A call, made again if the driver died over it. The capabilities of the answer go to caps[]. */
 static int64_t call(exo_cap to, struct exo_message *m, exo_cap *caps, uint32_t count)
 {
     struct exo_utcb *utcb = exo_utcb();
-    struct exo_message request = *m;
     uint32_t before = utcb->recv_caps;
     int64_t tag;
 
     utcb->recv_caps = count;
-    do {
-        *m = request;
-        tag = exo_call(to, m);
-    } while (tag == EXO_ERESTARTED);
+    tag = ipc_call_again(to, m);
     utcb->recv_caps = before;
     if (tag < 0)
         return -EIO;
@@ -118,15 +113,12 @@ int64_t block_submit(struct block *b, struct block_request *requests, uint32_t c
 
     if (named == 0)
         return -EAGAIN;
-    do { /* the message's bytes must be there each time it is sent */
-        memcpy(exo_utcb()->msg, requests, named * sizeof *requests);
-        taken = exo_call(b->queue, &m);
-        if (taken == EXO_ERESTARTED)
-            m = (struct exo_message){.tag = EXO_TAG(BLOCK_SUBMIT, named * sizeof *requests, 0)};
-    } while (taken == EXO_ERESTARTED);
-    if (taken < 0)
+    memcpy(exo_utcb()->msg, requests, named * sizeof *requests);
+    if (ipc_call_again(b->queue, &m) < 0)
         return -EIO;
     taken = (int64_t)m.w[0];
+    if (taken < 0)
+        return taken;
     for (int64_t i = 0; i < taken && i < named; i++) {
         b->busy |= (uint64_t)1 << requests[i].slot;
         b->tags[requests[i].slot] = requests[i].tag;
