@@ -89,14 +89,12 @@ exo_server(pci
   drivers/pci/config.c
   drivers/pci/main.c
 )
-exo_server(virtio_blk
-  drivers/virtio_blk/disk.c
-  drivers/virtio_blk/extent.c
-  drivers/virtio_blk/main.c
-  drivers/virtio_blk/queue.c
-  libos/virtio/pci.c
-  libos/virtio/ring.c
-)
+set(EXO_VIRTIO_BLK_SOURCES)
+foreach(file drivers/virtio_blk/disk.c drivers/virtio_blk/extent.c drivers/virtio_blk/main.c
+    drivers/virtio_blk/queue.c libos/virtio/pci.c libos/virtio/ring.c)
+  list(APPEND EXO_VIRTIO_BLK_SOURCES ${CMAKE_SOURCE_DIR}/${file})  # tests/guest/mortal has them too
+endforeach()
+exo_server(virtio_blk ${EXO_VIRTIO_BLK_SOURCES})
 exo_server(proc
   servers/proc/after.c
   servers/proc/credentials.c

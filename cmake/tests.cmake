@@ -18,6 +18,7 @@ else()
 endif()
 add_subdirectory(tests/guest)
 add_subdirectory(tests/guest/calls)
+add_subdirectory(tests/guest/mortal)
 
 # exo_check(NAME COMMAND...)
 function(exo_check name)

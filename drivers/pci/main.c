@@ -19,6 +19,7 @@
 #include <lib/linux/errno.h>
 #include <lib/undo.h>
 #include <libos/exo/ipc.h>
+#include <libos/exo/kept.h>
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
 #include <proto/pci.h>
@@ -245,6 +246,7 @@ static int64_t dma(struct device *d, struct answer *a)
         if (made < 0)
             return -ENOMEM;
         d->dma = (exo_cap)made;
+        rs_keep(d->dma);
     }
     a->cap = d->dma;
     return 0;
@@ -281,7 +283,7 @@ static void start(void)
     if (!access)
         return;
     window = (struct pci_window){machine->window, machine->window + machine->window_bytes};
-    if (!found) {
+    if (!kept_begin() || !found) {
         device_count = 0;
         devices_find();
         found = true;

@@ -69,7 +69,6 @@ struct state {
     struct queue queues[QUEUES];
     struct record records[DISKS][REQUESTS];
     uint32_t generation; /* of the newest badge */
-    bool begun;          /* this is not the first life */
 };
 extern struct state state;
 

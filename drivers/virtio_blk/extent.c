@@ -23,7 +23,7 @@ int64_t extent_make(uint32_t disk, uint64_t first, uint64_t sectors, uint32_t ri
                          BADGE(BLOCK_BADGE_EXTENT, generation, index), 0, 0);
     if (cap < 0)
         return -ENFILE;
-    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER);
+    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
     *e = (struct extent){.first = first,
                          .sectors = sectors,
                          .disk = disk,

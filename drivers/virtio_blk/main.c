@@ -14,6 +14,7 @@
 
 #include <lib/string.h>
 #include <libos/exo/ipc.h>
+#include <libos/exo/kept.h>
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
 
@@ -240,14 +241,14 @@ static void serve_events(uint32_t bits)
 
 static bool start(void)
 {
+    bool reborn = kept_begin();
     int64_t made = exo_notification_create(0);
 
     if (made < 0 || exo_notification_bind((exo_cap)made) != EXO_OK)
         return false;
     disks_start((exo_cap)made);
-    if (state.begun)
+    if (reborn)
         queues_recover();
-    state.begun = true;
     return true;
 }
 

@@ -47,8 +47,10 @@ static int64_t page_make(struct queue *q)
     if (region < 0)
         return -ENOMEM;
     q->region = (exo_cap)region;
+    exo_cap_flags(q->region, EXO_CAP_KEEP);
     region = exo_cap_derive(q->region, EXO_R_READ | EXO_R_GRANT, 0, 0, 0);
     q->reader = region < 0 ? 0 : (exo_cap)region;
+    exo_cap_flags(q->reader, EXO_CAP_KEEP);
     if (region > 0 && exo_map(0, (uintptr_t)queue_page(queue_index(q)), 1, q->region, 0,
                               EXO_MAP_READ | EXO_MAP_WRITE) == EXO_OK)
         return 0;
@@ -73,9 +75,11 @@ int64_t queue_make(struct extent *e, uint32_t event_bits, exo_cap notification)
         page_drop(q);
         return -ENFILE;
     }
-    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER);
+    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
     q->cap = (exo_cap)cap;
     q->notification = notification;
+    if (notification)
+        exo_cap_flags(notification, EXO_CAP_KEEP);
     q->event_bits = event_bits;
     e->users++;
     q->valid = true;
@@ -102,6 +106,7 @@ int64_t queue_set_buffer(struct queue *q, uint64_t number, exo_cap cap)
             exo_cap_delete(cap, 0);
         return status;
     }
+    exo_cap_flags(cap, EXO_CAP_KEEP);
     if (q->buffers[number])
         exo_cap_delete(q->buffers[number], 0);
     q->buffers[number] = cap;

@@ -10,7 +10,7 @@ import struct
 import tempfile
 import zlib
 
-from guest import (PROGRAMS, check, check_match, check_output, check_status,
+from guest import (BUILD, PROGRAMS, check, check_match, check_output, check_status,
                    guest_programs, run, sh, start)
 
 SECTOR, MIB = 512, 1 << 20
@@ -178,6 +178,20 @@ def many_requests_at_once_move_the_right_bytes():
         data = _bytes(path)
         check(int(result.text) == sum(data[:4 * MIB]), f"the host finds another sum: {result}")
         check(data[4 * MIB:] == _pattern(4, 8 * MIB)[4 * MIB:], "bytes beyond have changed")
+
+
+def dead_drivers_lose_no_request():
+    """programs/disk.c on a driver that dies five times in the middle of its work."""
+    with _image(_pattern(5, 8 * MIB)) as path:
+        result = run(f"{PROGRAMS}/disk", "mix", "/dev/vda",
+                     options=["--drive", path, *guest_programs(), "--initrd",
+                              str(BUILD / "tests" / "mortal.cpio")])
+        check_status(result, 0)
+        deaths = result.log.count(b"virtio_blk died")
+        check(deaths == 5, f"the driver died {deaths} times, not 5: {result}")
+        data = _bytes(path)
+        check(int(result.text) == sum(data[:4 * MIB]), f"the host finds another sum: {result}")
+        check(data[4 * MIB:] == _pattern(5, 8 * MIB)[4 * MIB:], "bytes beyond have changed")
 
 
 def disk_is_given_up_by_those_who_die():
