@@ -10,7 +10,7 @@ from weak import acquire, release, Protocol
 
 def fifo_publish(t):
     t.store("writers", 1)
-    t.store("change", 1, release)  # servers/fs/fifo.c: page->change = ++fifo->change
+    t.store("change", 1, release)  # servers/fs/fifo.c: page->change = fifo->change
     exo_wake(t)
 
 
@@ -27,7 +27,7 @@ def fs_opens(t):
     t.store("answer", 1)
     give(t)
     t.store("opened", 1)
-    t.store("change", 1, release)  # servers/fs/fifo.c: page->change = ++fifo->change
+    t.store("change", 1, release)  # servers/fs/fifo.c: page->change = fifo->change
     exo_wake(t)
 
 
