@@ -158,6 +158,7 @@ exo_server(tty
 
 # The demonstrations of libos/tiny.
 exo_demo(tiny-bench libos/tiny/demo/bench.c)
+exo_demo(tiny-rebirth libos/tiny/demo/rebirth.c)
 exo_demo(tiny-pair libos/tiny/demo/pair.c)
 exo_demo(tiny-threads libos/tiny/demo/threads.c)
 

@@ -45,6 +45,7 @@ struct cap {
     uint16_t revoking; /* not 0: a revoke of it is under way; it cannot derive or copy */
 };
 #define CAP_QUEUED   0x80u /* on its owner's list of childless lenders */
+#define CAP_CHANGED  0x08u /* a pristine one: its flags are not as they were */
 #define CAP_PRISTINE 0x10u /* as it was in its owner's snapshot (kernel/resurrection/snapshot.h) */
 #define CAP_MAPPED   0x20u /* the kernel: some mapping was made by it */
 #define CAP_DEAD     0x40u /* a tombstone: deleted, but something that came from it lives */

@@ -39,6 +39,7 @@ struct env {
     struct space space;
     struct slot *slots[SLOT_PAGES];
     uint64_t slot_used[SLOT_PAGES][SLOTS_PER_PAGE / 64]; /* bitmap: in use, or retired */
+    uint32_t slot_pages;                                 /* the pages of the table are below this */
     uint32_t slot_pages_full;                            /* bit p: page p has no free slot */
     struct thread *threads;                              /* list through thread.env_next */
     uint32_t thread_count;

@@ -58,6 +58,8 @@ static bool slot_page_make(struct env *env, uint32_t page)
     if (f == PFN_NONE)
         return false;
     env->slots[page] = hal_frame_ptr(f);
+    if (page >= env->slot_pages)
+        env->slot_pages = page + 1;
     if (page == 0)
         env->slot_used[0][0] = 1; /* slot 0 is "no handle" */
     return true;
@@ -414,8 +416,18 @@ void env_slots_mark(struct env *env, const struct env *image)
         struct cap *c = &table.entries[slot_at(env, slot)->cap];
         bool there = image->slots[page] && image->slots[page][bit].cap != CAP_NIL;
 
-        c->flags = (uint8_t)((c->flags & ~CAP_PRISTINE) | (there ? CAP_PRISTINE : 0));
+        c->flags =
+            (uint8_t)((c->flags & ~(CAP_PRISTINE | CAP_CHANGED)) | (there ? CAP_PRISTINE : 0));
     }
+}
+
+/* Is it as in the snapshot, and nothing came from it? So are most. */
+static inline bool untouched(cap_id c)
+{
+    const struct cap *e = &table.entries[c];
+
+    return (e->flags & (EXO_CAP_KEEP | CAP_PRISTINE | CAP_QUEUED | CAP_CHANGED)) == CAP_PRISTINE &&
+           e->type != EXO_ENDPOINT && e->revoking == 0 && table.entries[e->next].depth <= e->depth;
 }
 
 /* A capability that the dead life leaves: kept, or as in the snapshot, or gone. */
@@ -431,15 +443,15 @@ static bool slot_restore(struct env *env, struct env *image, uint32_t slot, unsi
         return true;
     if (!(e->flags & CAP_PRISTINE))
         return revoke_and_remove(c, budget);
-    if (cap_has_child(&table, c) && !revoke(c, budget))
+    if (!revoke(c, budget))
         return false;
+    e->revoking = 0;
     if (e->flags & CAP_QUEUED)
         childless_unlink(c);
     const struct slot *was = slot_at(image, slot);
     if (was && was->cap != CAP_NIL)
-        e->flags = (uint8_t)((e->flags & ~CAP_USER_FLAGS) |
+        e->flags = (uint8_t)((e->flags & ~(CAP_USER_FLAGS | CAP_CHANGED)) |
                              (table.entries[was->cap].flags & CAP_USER_FLAGS));
-    e->revoking = 0;
     return true;
 }
 
@@ -461,33 +473,42 @@ static int64_t slot_bring_back(struct env *env, struct env *image, uint32_t slot
     return st;
 }
 
-/* 64 slots at a time: first what the life had, then what it had no more. */
-int64_t env_slots_restore(struct env *env, struct env *image, uint32_t *slot, unsigned *budget)
+/* 64 slots, from `base` on: first what the life had, then what it had no more. */
+static int64_t word_restore(struct env *env, struct env *image, uint32_t base, unsigned *budget)
 {
-    for (; *slot < EXO_CAP_SLOTS; *slot = (*slot | 63) + 1) {
-        uint32_t page = *slot / SLOTS_PER_PAGE, word = *slot % SLOTS_PER_PAGE / 64;
-        uint32_t base = *slot & ~63u;
+    uint32_t page = base / SLOTS_PER_PAGE, word = base % SLOTS_PER_PAGE / 64;
+    const struct slot *slots = &env->slots[page][base % SLOTS_PER_PAGE];
 
-        if (!env->slots[page]) {
-            *slot = (page + 1) * SLOTS_PER_PAGE - 1;
-            continue;
-        }
-        for (uint64_t used = env->slot_used[page][word]; used != 0; used &= used - 1) {
-            uint32_t at = base + (uint32_t)__builtin_ctzll(used);
+    for (uint64_t used = env->slot_used[page][word]; used != 0; used &= used - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(used);
 
-            if (slot_at(env, at)->cap != CAP_NIL && !slot_restore(env, image, at, budget))
-                return EXO_EAGAIN;
-        }
-        uint64_t missing =
-            image->slots[page] ? image->slot_used[page][word] & ~env->slot_used[page][word] : 0;
-        for (; missing != 0; missing &= missing - 1) {
-            int64_t st = slot_bring_back(env, image, base + (uint32_t)__builtin_ctzll(missing));
+        if (slots[i].cap != CAP_NIL && !untouched(slots[i].cap) &&
+            !slot_restore(env, image, base + i, budget))
+            return EXO_EAGAIN;
+    }
+    if (!image->slots[page])
+        return EXO_OK;
+    uint64_t missing = image->slot_used[page][word] & ~env->slot_used[page][word];
+    for (; missing != 0; missing &= missing - 1) {
+        int64_t st = slot_bring_back(env, image, base + (uint32_t)__builtin_ctzll(missing));
 
-            if (st != EXO_OK)
-                return st;
-        }
+        if (st != EXO_OK)
+            return st;
     }
     return EXO_OK;
+}
+
+int64_t env_slots_restore(struct env *env, struct env *image, uint32_t *slot, unsigned *budget)
+{
+    int64_t st = EXO_OK;
+
+    while (*slot < env->slot_pages * SLOTS_PER_PAGE && st == EXO_OK) {
+        if (!env->slots[*slot / SLOTS_PER_PAGE])
+            *slot += SLOTS_PER_PAGE;
+        else if ((st = word_restore(env, image, *slot, budget)) == EXO_OK)
+            *slot += 64;
+    }
+    return st;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
@@ -590,7 +611,7 @@ int64_t sys_cap_flags(exo_cap cap, uint32_t flags)
     if (flags & ~CAP_USER_FLAGS)
         return EXO_EINVAL;
     struct cap *c = &table.entries[id];
-    c->flags = (uint8_t)((c->flags & ~CAP_USER_FLAGS) | flags);
+    c->flags = (uint8_t)((c->flags & ~CAP_USER_FLAGS) | flags | CAP_CHANGED);
     return EXO_OK;
 }
 

@@ -285,6 +285,46 @@ void frame_unshare(pfn_t frame)
     give_one(frame);
 }
 
+static void uncharge(uint32_t payer, uint64_t paid)
+{
+    if (paid != 0 && payer != PFN_NONE)
+        account_uncharge_frames(account_at(payer), paid);
+}
+
+/* One uncharge for a run of frames that the same account pays, as they mostly are; the counts are changed
+ * at the end, all at once. */
+void frame_unshare_all(const pfn_t *list, unsigned count)
+{
+    uint32_t payer = PFN_NONE, singles = kernel_view->free_singles;
+    uint64_t paid = 0, freed = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        pfn_t f = list[i];
+
+        if (--frames[f].shares != 0)
+            continue;
+        if (frames[f].account != payer) {
+            uncharge(payer, paid);
+            payer = frames[f].account;
+            paid = 0;
+        }
+        paid++;
+        freed++;
+        poison(f);
+        if (singles < QUICK_MAX) {
+            frames[f].state = FRAME_QUICK;
+            frames[f].next = quick_head;
+            quick_head = f;
+            singles++;
+        } else {
+            block_free(f, 0);
+        }
+    }
+    kernel_view->free_singles = singles;
+    kernel_view->frames_free += freed;
+    uncharge(payer, paid);
+}
+
 uint32_t frame_shares(pfn_t frame)
 {
     return frame_is_ram(frame) ? frames[frame].shares : UINT32_MAX;

@@ -37,6 +37,8 @@ void frame_kernel_give(void *page);
 /** Holders: another share, one less (the last one frees and uncharges it), how many. */
 void frame_share(pfn_t frame);
 void frame_unshare(pfn_t frame);
+/** One less of each of `count` frames of RAM. */
+void frame_unshare_all(const pfn_t *list, unsigned count);
 uint32_t frame_shares(pfn_t frame);
 /** Is it RAM that this table manages? (Device registers are not, and are not counted.) */
 bool frame_is_ram(pfn_t frame);

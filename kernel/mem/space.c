@@ -229,8 +229,11 @@ static unsigned gone_count;
 static void gone_flush(struct space *s, uint64_t va)
 {
     hal_space_flush(&s->hal, va);
-    while (gone_count > 0)
-        frame_unshare(gone[--gone_count]);
+    if (gone_count == 1) /* a fault's */
+        frame_unshare(gone[0]);
+    else
+        frame_unshare_all(gone, gone_count);
+    gone_count = 0;
 }
 
 /* Clears a present entry; the caller flushes. The old one. */
@@ -847,6 +850,37 @@ static bool entry_restore(struct space *s, hal_pte_t *e, const hal_pte_t *was)
     return true;
 }
 
+static uint64_t table_restore(struct space *s, hal_pte_t *e, const hal_pte_t *was, uint64_t va,
+                              uint64_t end, unsigned *budget)
+{
+    unsigned left = *budget;
+
+    for (; va < end && left > 0; va += EXO_PAGE_SIZE, e++, was++)
+        left -= entry_restore(s, e, was);
+    *budget = left;
+    return va;
+}
+
+/* The same where the snapshot owns nothing, as after loading: what the life wrote goes. */
+static uint64_t table_clear(struct space *s, hal_pte_t *e, uint64_t va, uint64_t end,
+                            unsigned *budget)
+{
+    unsigned left = *budget < GONE_MAX - gone_count ? *budget : GONE_MAX - gone_count;
+    unsigned before = left;
+
+    for (; va < end && left > 0; va += EXO_PAGE_SIZE, e++) {
+        if (*e == 0) {
+            skip8(&va, end, &e);
+        } else if (hal_pte_soft(*e) & HAL_SOFT_OWNED) {
+            gone[gone_count++] = hal_pte_frame(hal_pte_swap(e, 0));
+            left--;
+        }
+    }
+    s->owned -= before - left;
+    *budget -= before - left;
+    return va;
+}
+
 /* The next address of [va, end) where either has a leaf table. */
 static uint64_t next_table(struct space *s, struct space *image, uint64_t va, uint64_t end)
 {
@@ -869,10 +903,8 @@ static uint64_t pages_restore(struct space *s, struct space *image, uint64_t va,
             break; /* no memory for a table */
         if (leaf_end > end)
             leaf_end = end;
-        for (; va<leaf_end && * budget> 0; va += EXO_PAGE_SIZE, e++, was += was != 0) {
-            if (was || !skip8(&va, leaf_end, &e))
-                *budget -= entry_restore(s, e, was);
-        }
+        va = was ? table_restore(s, e, was, va, leaf_end, budget)
+                 : table_clear(s, e, va, leaf_end, budget);
         *budget -= *budget > 0; /* for looking through it */
     }
     return va < end ? va : end;

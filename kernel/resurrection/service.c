@@ -221,8 +221,7 @@ static void decide(struct service *s, uint32_t cause, int64_t status)
         rs_halt(&rs, i);
 }
 
-/* The thread lets go of everything, and stays. Its registers are worth nothing; so that it can take part
- * in its own rebirth, they lead to a fault. */
+/* The thread lets go of everything, and stays. */
 static void quiet(struct thread *t)
 {
     thread_unwait(t);
@@ -233,10 +232,18 @@ static void quiet(struct thread *t)
     sched_forget(t);
     t->state = THREAD_NEW;
     t->suspended = 0;
+}
+
+/* So that it can take part in its own rebirth, its registers lead to a fault. */
+static void take_part(struct thread *t)
+{
     t->foreign_pc = t->upcall_pc = t->nested_pc = 0;
     hal_context_init(&t->context, EXO_VIEW_VA, 0, 0, 0);
     hal_context_utcb(&t->context, t->utcb_va);
     hal_fpu_init(t->fpu);
+    t->state = THREAD_READY;
+    t->check_events = 1;
+    sched_ready(t);
 }
 
 static int64_t piece(struct service *s)
@@ -292,11 +299,8 @@ bool service_life_ended(struct env *env)
     env->suspended = 0;
     endpoint_life_ended(env);
     service_changed(number_of(s));
-    if (!advance(s)) {
-        s->thread->state = THREAD_READY;
-        s->thread->check_events = 1;
-        sched_ready(s->thread);
-    }
+    if (!advance(s))
+        take_part(s->thread);
     return true;
 }
 

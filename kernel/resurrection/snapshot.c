@@ -120,7 +120,10 @@ int64_t snapshot_restore(const struct snapshot *s, struct env *env, struct resto
 /* What the kernel and the LibOS look at; messages and the frames of upcalls are left as they are. */
 static void restore_utcb(const struct snapshot *s, struct exo_utcb *u)
 {
-    memset(u, 0, offsetof(struct exo_utcb, frame));
+    uint64_t *words = (uint64_t *)u;
+
+    for (unsigned i = 0; i < offsetof(struct exo_utcb, frame) / sizeof *words; i++)
+        words[i] = 0;
     memcpy(u->libos, s->libos, sizeof s->libos);
     u->masked = s->masked;
     u->reclaim = (struct exo_reclaim){0};

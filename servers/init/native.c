@@ -44,6 +44,8 @@ void native_start(const char *name)
     result = spawn_create(&plan, &program);
     if (result == EXO_OK)
         result = spawn_give(&program, EXO_SRV_LOG, EXO_CAP_PLATFORM, EXO_R_WRITE, 0);
+    if (result == EXO_OK)
+        result = spawn_give(&program, EXO_SRV_SERVICES, EXO_CAP_SERVICES, EXO_R_ALL, 0);
     if (result != EXO_OK)
         power_off_because(STATUS_FAILED, "%s: %s", path, exo_error_text(result));
     watch_add(program.env, name, program_ended);
