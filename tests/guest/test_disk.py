@@ -102,6 +102,14 @@ def flushed_data_survives_the_machine():
         check(_bytes(path) == (bytes(3 * 4096) + written).ljust(MIB, b"\0"), "what was flushed")
 
 
+def discarded_sectors_are_given_back():
+    data = _pattern(7, 4 * MIB)
+    with _image(data) as path:
+        check_output(_sh(f"blkdiscard -o {MIB} -l {MIB} /dev/vda", path), "")
+        check(_bytes(path) == data[:MIB] + bytes(MIB) + data[2 * MIB:], "what was discarded")
+        check(os.stat(path).st_blocks * 512 < 4 * MIB, "the host has got nothing back")
+
+
 def partitions_end_where_their_table_says():
     image = bytearray(_pattern(2, 4 * MIB))
     image[:34 * SECTOR] = bytes(34 * SECTOR)
@@ -129,6 +137,20 @@ def partitions_end_where_their_table_says():
     with _image(image) as path:
         check_output(_sh("ls /dev/vd*; blockdev --getsize64 /dev/vda5", path),
                      f"/dev/vda\n/dev/vda1\n/dev/vda3\n/dev/vda5\n{900 * 512}\n")
+
+
+def extents_are_all_that_a_holder_reaches():
+    """programs/extents.c: native calls on the capability behind a partition."""
+    image = bytearray(_pattern(6, 4 * MIB))
+    _mbr(image, (0x83, 1000, 1000), (0, 0, 0), (0, 0, 0), (0, 0, 0))
+    with _image(image) as path:
+        result = run("sh", "-c", f"{PROGRAMS}/extents /dev/vda1 && dd if=/dev/vda bs=64k 2> /dev/null | wc -c",
+                     options=["--drive", path, *guest_programs()])
+        check("not ok" not in result.text, result)
+        check_match(result, rf"^1\.\.6\n{4 * MIB}$")
+        now = _bytes(path)
+        check(now[:1000 * SECTOR] == image[:1000 * SECTOR] and
+              now[2000 * SECTOR:] == image[2000 * SECTOR:], "sectors outside have changed")
 
 
 def only_root_opens_a_disk():
