@@ -229,7 +229,8 @@ int64_t journal_start(struct ext4 *fs)
     j->used = 0;
     j->limit = MIN(j->maxlen / 4, fs->buffer_count / 2);
     fs->running = heap_alloc((j->limit + 4) * sizeof(struct buffer *));
-    if (!fs->running)
+    j->home = heap_alloc(fs->buffer_count * sizeof(struct buffer *));
+    if (!fs->running || !j->home)
         return -ENOMEM;
     return journal_write_super(fs, j->head, j->sequence);
 }
@@ -237,6 +238,7 @@ int64_t journal_start(struct ext4 *fs)
 void journal_close(struct ext4 *fs)
 {
     heap_free(fs->journal.runs);
+    heap_free(fs->journal.home);
     heap_free(fs->running);
 }
 
@@ -260,9 +262,9 @@ static void submit(struct ext4 *fs, enum ext4_io_kind kind, uint64_t block, void
     struct journal *j = &fs->journal;
 
     j->pending++;
-    j->io = (struct ext4_io){
+    j->ios[0] = (struct ext4_io){
         kind, block << fs->block_bits, (uint64_t)blocks << fs->block_bits, memory, step_done, fs};
-    fs->device.submit(fs->device.context, &j->io);
+    fs->device.submit(fs->device.context, &j->ios[0]);
 }
 
 static void put_header(const struct ext4 *fs, void *block, uint32_t type)
@@ -407,43 +409,56 @@ static bool write_log(struct ext4 *fs)
     return write_chunk(fs);
 }
 
-static void home_done(struct ext4_io *io, int64_t status)
+/* Who has to go home, in the order of the disk (Shell's method). */
+static void collect_home(struct ext4 *fs)
 {
-    struct buffer *b = io->owner;
-    struct ext4 *fs = b->fs;
+    struct journal *j = &fs->journal;
 
-    b->busy = false;
-    if (status == 0) {
-        b->home = false;
-        fs->journal.home_count--;
+    j->home_total = j->cursor = j->batch = 0;
+    for (uint32_t k = 0; k < fs->buffer_count; k++) {
+        if (fs->buffers[k].home)
+            j->home[j->home_total++] = &fs->buffers[k];
     }
-    fs->journal.pending--;
-    if (status < 0 && fs->journal.status == 0)
-        fs->journal.status = status;
-    journal_step(fs);
+    for (uint32_t gap = j->home_total / 2; gap > 0; gap /= 2) {
+        for (uint32_t i = gap; i < j->home_total; i++) {
+            struct buffer *one = j->home[i];
+            uint32_t k = i;
+
+            for (; k >= gap && j->home[k - gap]->block > one->block; k -= gap)
+                j->home[k] = j->home[k - gap];
+            j->home[k] = one;
+        }
+    }
 }
 
-#define HOME_BATCH 32u /* writes under way at a time */
-
-/* @return false if all blocks are where they belong */
+/* Copies as many as staging holds, and writes them: what lies side by side, by one request.
+ * @return false if all are where they belong */
 static bool write_home(struct ext4 *fs)
 {
     struct journal *j = &fs->journal;
-    bool any = false;
+    uint32_t requests = 0;
 
-    for (; j->cursor < fs->buffer_count && j->pending < HOME_BATCH; j->cursor++) {
-        struct buffer *b = &fs->buffers[j->cursor];
-
-        if (!b->home)
-            continue;
-        any = true;
-        b->busy = true;
-        j->pending++;
-        b->io = (struct ext4_io){
-            EXT4_IO_WRITE, b->block << fs->block_bits, fs->block_bytes, b->data, home_done, b};
-        fs->device.submit(fs->device.context, &b->io);
+    for (; j->batch > 0; j->batch--) { /* these are written */
+        j->home[j->cursor - j->batch]->home = false;
+        j->home_count--;
     }
-    return any;
+    while (j->batch < STAGING_BLOCKS && j->cursor < j->home_total) {
+        const struct buffer *b = j->home[j->cursor];
+        uint8_t *copy = j->staging + (uint64_t)j->batch * fs->block_bytes;
+
+        memcpy(copy, b->data, fs->block_bytes);
+        if (j->batch > 0 && j->home[j->cursor - 1]->block + 1 == b->block)
+            j->ios[requests - 1].bytes += fs->block_bytes;
+        else
+            j->ios[requests++] = (struct ext4_io){
+                EXT4_IO_WRITE, b->block << fs->block_bits, fs->block_bytes, copy, step_done, fs};
+        j->batch++;
+        j->cursor++;
+    }
+    j->pending += requests;
+    for (uint32_t k = 0; k < requests; k++)
+        fs->device.submit(fs->device.context, &j->ios[k]);
+    return requests > 0;
 }
 
 /* The commit block is on the medium. */
@@ -499,7 +514,8 @@ static void journal_next(struct ext4 *fs)
     case COMMIT_DURABLE:
         transaction_durable(fs);
         j->step = j->checkpoint ? CHECKPOINT_HOME : COMMIT_IDLE;
-        j->cursor = 0;
+        if (j->checkpoint)
+            collect_home(fs);
         return;
     case CHECKPOINT_HOME:
         if (write_home(fs))
@@ -582,8 +598,10 @@ void journal_commit(struct ext4 *fs, bool checkpoint)
         j->status = seal_running(fs);
         j->started++;
         j->step = COMMIT_LOG;
-    } else if (checkpoint && j->used > 0)
+    } else if (checkpoint && j->used > 0) {
         j->step = CHECKPOINT_HOME;
+        collect_home(fs);
+    }
     journal_step(fs);
 }
 

@@ -40,6 +40,16 @@ static int64_t name_is_free(struct ext4 *fs, struct directory *d, const char *na
     return status == -ENOENT ? 0 : status < 0 ? status : -EEXIST;
 }
 
+/* The entry of a name, and the inode behind it. */
+static int64_t find_name(struct ext4 *fs, uint32_t dir, const char *name, size_t length,
+                         struct directory *d, struct dir_place *place, struct inode_ref *i)
+{
+    TRY(name_check(name, length));
+    TRY(directory_get(fs, dir, d));
+    TRY(directory_find(fs, d, name, length, place));
+    return entry_inode(fs, d, place, i);
+}
+
 /* ---- lookup ---- */
 
 static int64_t lookup(struct ext4 *fs, uint32_t dir, const char *name, size_t length, uint32_t *ino)
@@ -48,10 +58,7 @@ static int64_t lookup(struct ext4 *fs, uint32_t dir, const char *name, size_t le
     struct dir_place place;
     struct inode_ref i;
 
-    TRY(name_check(name, length));
-    TRY(directory_get(fs, dir, &d));
-    TRY(directory_find(fs, &d, name, length, &place));
-    TRY(entry_inode(fs, &d, &place, &i));
+    TRY(find_name(fs, dir, name, length, &d, &place, &i));
     *ino = i.ino;
     return 0;
 }
@@ -252,10 +259,7 @@ static int64_t remove_name(struct ext4 *fs, uint32_t dir, const char *name, size
     struct dir_place place;
     struct inode_ref i;
 
-    TRY(name_check(name, length));
-    TRY(directory_get(fs, dir, &d));
-    TRY(directory_find(fs, &d, name, length, &place));
-    TRY(entry_inode(fs, &d, &place, &i));
+    TRY(find_name(fs, dir, name, length, &d, &place, &i));
     if (S_ISDIR(inode_mode(&i)) != directory)
         return directory ? -ENOTDIR : -EISDIR;
     if (directory) {

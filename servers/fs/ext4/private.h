@@ -149,6 +149,9 @@ enum commit_step {
     CHECKPOINT_DURABLE,
 };
 
+#define STAGING_BLOCKS 32u
+#define BOUNCE_BLOCKS  32u
+
 struct journal {
     bool present;
     struct ext4_run *runs; /* where its blocks are */
@@ -166,14 +169,14 @@ struct journal {
     uint64_t started, durable; /* commits, counted from 1 */
     uint32_t cursor, revoked;  /* of fs->running and fs->freed: what is in the log */
     uint32_t chunk, chunk_at;  /* blocks in staging, and how many of them are written */
-    struct ext4_io io;
-    uint8_t *staging;    /* STAGING_BLOCKS blocks on their way into the log */
-    uint32_t home_count; /* buffers that are to go home */
-    uint8_t *super;      /* a block: the journal's superblock */
+    struct ext4_io ios[STAGING_BLOCKS];
+    uint8_t *staging;     /* STAGING_BLOCKS blocks on their way into the log, or home */
+    uint32_t home_count;  /* buffers that are to go home */
+    struct buffer **home; /* in a checkpoint: these, in order, */
+    uint32_t home_total;  /* so many; `cursor` of them are written, or being so: */
+    uint32_t batch;       /* the last of these */
+    uint8_t *super;       /* a block: the journal's superblock */
 };
-#define STAGING_BLOCKS 32u
-#define BOUNCE_BLOCKS  32u
-
 /* ---- the volume ------------------------------------------------------------------------------ */
 
 struct ext4 {
