@@ -116,10 +116,13 @@ static struct buffer *cache_take(struct ext4 *fs, uint64_t block, enum kind kind
 {
     struct buffer *b = fs->oldest, **slot = table_slot(fs, block);
 
-    while (b && !evictable(fs, b))
-        b = b->newer;
-    if (!b)
-        return NULL;
+    /* Those that cannot go are out of the way of the next search. */
+    for (uint32_t left = fs->buffer_count; !evictable(fs, b); b = fs->oldest) {
+        if (left-- == 0)
+            return NULL;
+        order_remove(fs, b);
+        order_newest(fs, b);
+    }
     if (b->kind != KIND_NONE)
         cache_drop(fs, b);
     b->block = block;

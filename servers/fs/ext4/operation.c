@@ -33,8 +33,8 @@ static int64_t undo_push(struct ext4 *fs, const struct undo *u)
         fs->undo_limit = limit;
     }
     memcpy(fs->undo + fs->undo_used, u->b->data + u->offset, u->bytes);
+    memcpy(fs->undo + fs->undo_used + room - sizeof(*u), u, sizeof(*u));
     fs->undo_used += room;
-    memcpy(fs->undo + fs->undo_used - sizeof(*u), u, sizeof(*u));
     return 0;
 }
 
