@@ -13,7 +13,7 @@ IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
 .PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
-        image-update listing model format check doc clean help
+        image-update listing model prove prove-cold format check doc clean help
 
 all: configure             ## build everything (the default)
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -69,6 +69,12 @@ listing: configure         ## disassembly and symbols beside kernel.elf
 
 model:                     ## the protocols under weak memory ordering: one line a property
 	@proofs/memory/check
+
+prove: setup               ## the kernel's core, proved in C: one line a property
+	@proofs/prove
+
+prove-cold: setup          ## the same, without the answers that are kept in proofs/cache
+	@proofs/prove --cold
 
 format: setup              ## lay all C files out by .clang-format
 	@tools/check-format --fix

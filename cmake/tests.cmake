@@ -6,6 +6,7 @@
 #   smp2/NAME    the same with 2 processors, smp4/NAME with 4 (label guest; most are long)
 #   guest/calls-NAME  tests/guest/calls/NAME.c, in place of init (label guest)
 #   model/NAME   proofs/memory/protocols/NAME.py: a protocol under weak memory ordering (label model)
+#   prove/NAME   a file of the kernel, proved in C (label prove)
 #   check/NAME   a rule about the source tree (label check)
 # The label "long" keeps a test out of `make test`. In a build for another architecture than x86_64 the
 # names begin with ARCH/, and what does not depend on the architecture is left out.
@@ -48,6 +49,19 @@ if(EXO_ARCH STREQUAL "x86_64")
     add_test(NAME model/${name}
       COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/proofs/memory/check ${name})
     set_tests_properties(model/${name} PROPERTIES LABELS model TIMEOUT 180)
+  endforeach()
+endif()
+
+# Proofs. What they speak of is portable C.
+if(EXO_ARCH STREQUAL "x86_64")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS proofs/modules)
+  file(STRINGS proofs/modules modules REGEX "^module ")
+  foreach(line IN LISTS modules)
+    separate_arguments(words UNIX_COMMAND "${line}")
+    list(GET words 1 file)
+    get_filename_component(name ${file} NAME_WE)
+    add_test(NAME prove/${name} COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/proofs/prove ${file})
+    set_tests_properties(prove/${name} PROPERTIES LABELS prove TIMEOUT 900 PROCESSORS 2)
   endforeach()
 endif()
 

@@ -30,29 +30,54 @@
  * cannot fail. No call loops, except cap_table_ok.
  * Tests: tests/c17/unit/test_cap.c, against a model with explicit parents.
  */
-#include "cap.h"
+#include "cap_spec.h"
 
 #include <exo/types.h>
 
 static_assert(sizeof(struct cap) == 40, "boot sizes the table by this");
 
+/*@ requires \valid_read(t) && \valid_read(t->entries + c);
+    assigns \nothing;
+    ensures \result <==> dead(t, c);
+*/
 static bool is_dead(const struct cap_table *t, cap_id c)
 {
     return (t->entries[c].flags & CAP_DEAD) == CAP_DEAD;
 }
 
 /* True if list neighbour `after` lies below `before`. The head is below nothing. */
+/*@ requires \valid_read(t) && \valid_read(t->entries + after) && \valid_read(t->entries + before);
+    assigns \nothing;
+    ensures \result <==> t->entries[after].depth > t->entries[before].depth;
+*/
 static bool is_below(const struct cap_table *t, cap_id after, cap_id before)
 {
     return t->entries[after].depth > t->entries[before].depth;
 }
 
+/*@ requires \valid_read(t);
+    assigns \nothing;
+    ensures \result <==> t->free != 0 || t->fresh < t->size;
+*/
 static bool has_room(const struct cap_table *t)
 {
     return t->free != CAP_NIL || t->fresh < t->size;
 }
 
-/* A free entry, taken from the free list or from those never used. Requires has_room. */
+/* A free entry, taken from the free list or from those never used: nobody's, and not in a list
+ * until its type is set. */
+/*@ requires ok: table_ok(t);
+    requires room: t->free != 0 || t->fresh < t->size;
+    assigns t->free, t->fresh, t->entries[t->fresh].type;
+    ensures memory: memory_ok(t) && head_ok(t);
+    ensures ring: list_ok(t);
+    ensures free: free_ok(t, \result);
+    ensures entries: \forall integer x; listed(t, x) && x != 0 ==> entry_ok(t, x);
+    ensures pairs: \forall integer x; listed(t, x) ==> pair_ok(t, x);
+    ensures taken: unused(t, \result) && !listed{Pre}(t, \result);
+    ensures others: others_same{Pre,Post}(t, \result);
+    ensures tree: others_tree{Pre,Post}(t, \result);
+*/
 static cap_id take(struct cap_table *t)
 {
     cap_id c = t->free;
@@ -61,37 +86,167 @@ static cap_id take(struct cap_table *t)
         t->free = t->entries[c].next;
     } else {
         c = t->fresh;
+        t->entries[c].type = EXO_NONE;
         t->fresh = c + 1;
     }
     return c;
 }
 
 /* Puts a taken entry between `prev` and the entry behind it, as a capability without a flag. */
+/*@ requires ok: shape_ok(t, c) && \forall integer x; listed(t, x) ==> pair_ok(t, x);
+    requires taken: unused(t, c) && listed(t, prev);
+    requires value: 0 < value.type < 13 && 1 <= value.depth <= 4095;
+    requires step: dead(t, prev) ? value.depth > t->entries[prev].depth
+                                 : value.depth <= t->entries[prev].depth + 1;
+    requires leaf: t->entries[t->entries[prev].next].depth <= value.depth;
+    requires origin: value.depth > 1 ==>
+      value.type == t->entries[prev].type && value.object == t->entries[prev].object &&
+      (!dead(t, prev) && value.depth > t->entries[prev].depth ==>
+         subset(value.rights, t->entries[prev].rights));
+    requires behind: t->entries[t->entries[prev].next].depth > 1 ==>
+      value.type == t->entries[t->entries[prev].next].type &&
+      value.object == t->entries[t->entries[prev].next].object;
+    assigns t->live, t->entries[c], t->entries[prev].next, cap_rank[c],
+            t->entries[t->entries[prev].next].prev;
+    ensures memory: memory_ok(t) && head_ok(t);
+    ensures links: \forall integer x; listed(t, x) ==> linked(t, x);
+    ensures ring: list_ok(t);
+    ensures free: free_ok(t, 0);
+    ensures entries: \forall integer x; listed(t, x) && x != 0 ==> entry_ok(t, x);
+    ensures pairs: \forall integer x; listed(t, x) ==> pair_ok(t, x);
+    ensures new: live(t, c) && t->entries[c].flags == 0 && t->entries[c].revoking == 0 &&
+      t->entries[c].badge == value.badge && t->entries[c].object == value.object &&
+      t->entries[c].owner == value.owner && t->entries[c].slot == value.slot &&
+      t->entries[c].depth == value.depth && t->entries[c].rights == value.rights &&
+      t->entries[c].type == value.type;
+    ensures others: others_same{Pre,Post}(t, c);
+    ensures tree: others_tree{Pre,Post}(t, c);
+    ensures childless: \forall integer x; !below(t, c, x);
+    ensures ancestors: \forall integer a; below(t, a, c) <==>
+      (a == prev || below{Pre}(t, a, prev)) && t->entries[a].depth < value.depth;
+*/
 static void insert(struct cap_table *t, cap_id c, cap_id prev, struct cap value)
 {
     cap_id next = t->entries[prev].next;
+    struct cap *e = &t->entries[c];
 
-    value.next = next;
-    value.prev = prev;
-    value.lend_next = CAP_NIL;
-    value.flags = 0;
-    value.revoking = 0;
-    t->entries[c] = value;
+    e->badge = value.badge;
+    e->next = next;
+    e->prev = prev;
+    e->object = value.object;
+    e->owner = value.owner;
+    e->slot = value.slot;
+    e->lend_next = CAP_NIL;
+    e->depth = value.depth;
+    e->rights = value.rights;
+    e->type = value.type;
+    e->flags = 0;
+    e->revoking = 0;
     t->entries[prev].next = c;
     t->entries[next].prev = c;
     t->live = t->live + 1;
+    /*@ ghost
+      if (next == 0)
+        cap_rank[c] = cap_rank[prev] + 1;
+      else
+        cap_rank[c] = (cap_rank[prev] + cap_rank[next]) / 2;
+    */
+    /*@ assert head: t->fresh == \at(t->fresh,Pre) && t->free == \at(t->free,Pre) &&
+          t->size == \at(t->size,Pre) && t->entries == \at(t->entries,Pre); */
+    //@ assert others: others_same{Pre,Here}(t, c);
+    //@ assert listed: \forall integer x; listed(t, x) <==> x == c || listed{Pre}(t, x);
+    /*@ assert next_of: \forall integer x; 0 <= x < t->fresh && x != c && x != prev ==>
+          t->entries[x].next == \at(t->entries[x].next,Pre); */
+    /*@ assert prev_of: \forall integer x; 0 <= x < t->fresh && x != c && x != next ==>
+          t->entries[x].prev == \at(t->entries[x].prev,Pre); */
+    //@ assert here: t->entries[c].next == next && t->entries[c].prev == prev;
+    //@ assert around: t->entries[prev].next == c && t->entries[next].prev == c;
+    //@ assert ranks: \forall integer x; x != c ==> cap_rank[x] == \at(cap_rank[x],Pre);
+    //@ assert middle: cap_rank[prev] < cap_rank[c] && (next != 0 ==> cap_rank[c] < cap_rank[next]);
+    /*@ assert place: \forall integer x; listed{Pre}(t, x) ==>
+          (cap_rank[x] < cap_rank[c] ==> cap_rank[x] <= cap_rank[prev]) &&
+          (cap_rank[x] > cap_rank[c] ==> next != 0 && cap_rank[next] <= cap_rank[x]) &&
+          cap_rank[x] != cap_rank[c]; */
+    //@ assert linked: \forall integer x; listed(t, x) ==> linked(t, x);
+    /*@ assert deeper: \forall integer a, x; below{Pre}(t, a, x) &&
+          cap_rank[a] < cap_rank[c] < cap_rank[x] ==> t->entries[c].depth > t->entries[a].depth; */
 }
 
 /* Takes an entry out of the list and puts it on the free list. The caller adjusts the counts. */
+/*@ requires ok: shape_ok(t, 0) && listed(t, c) && c != 0;
+    requires clear: t->entries[t->entries[c].next].depth <= t->entries[c].depth ||
+                    t->entries[t->entries[c].prev].depth < t->entries[c].depth;
+    requires pairs: \forall integer x; listed(t, x) && x != c && x != t->entries[c].prev ==>
+                    pair_ok(t, x);
+    assigns t->free, t->entries[c].next, t->entries[c].type, t->entries[c].rights,
+            t->entries[c].flags, t->entries[t->entries[c].prev].next,
+            t->entries[t->entries[c].next].prev, cap_rank[c];
+    ensures memory: memory_ok(t) && head_ok(t) && unused(t, c);
+    ensures linked: \forall integer x; listed(t, x) ==> linked(t, x);
+    ensures ring: list_ok(t);
+    ensures free: free_ok(t, 0);
+    ensures entries: \forall integer x; listed(t, x) && x != 0 ==> entry_ok(t, x);
+    ensures joined: t->entries[\old(t->entries[c].prev)].next == \old(t->entries[c].next);
+    ensures links: \forall integer x; listed(t, x) && x != \old(t->entries[c].prev) ==>
+                   t->entries[x].next == \old(t->entries[x].next);
+    ensures pairs: \forall integer x; listed(t, x) && x != \old(t->entries[c].prev) ==> pair_ok(t, x);
+    ensures others: others_same{Pre,Post}(t, c);
+    ensures tree: others_tree{Pre,Post}(t, c);
+*/
 static void release(struct cap_table *t, cap_id c)
 {
-    cap_id prev = t->entries[c].prev;
-    cap_id next = t->entries[c].next;
+    struct cap *e = &t->entries[c];
+    cap_id prev = e->prev;
+    cap_id next = e->next;
+    //@ assert apart: prev != c && next != c;
+    //@ assert only_prev: \forall integer x; listed(t, x) && x != prev ==> t->entries[x].next != c;
+    //@ assert only_next: \forall integer x; listed(t, x) && x != next ==> t->entries[x].prev != c;
+    /*@ assert place: \forall integer x; listed(t, x) && x != c ==>
+          (cap_rank[x] < cap_rank[c] ==> cap_rank[x] <= cap_rank[prev]) &&
+          (cap_rank[x] > cap_rank[c] ==> next != 0 && cap_rank[next] <= cap_rank[x]); */
 
     t->entries[prev].next = next;
     t->entries[next].prev = prev;
-    t->entries[c] = (struct cap){.next = t->free, .type = EXO_NONE};
+    e->next = t->free;
+    e->type = EXO_NONE;
+    e->rights = 0;
+    e->flags = 0;
+    /*@ ghost
+      if (t->free == 0)
+        cap_rank[c] = 0;
+      else
+        cap_rank[c] = cap_rank[t->free] + 1;
+    */
     t->free = c;
+    /*@ assert head: t->fresh == \at(t->fresh,Pre) && t->free == c &&
+          t->size == \at(t->size,Pre) && t->entries == \at(t->entries,Pre); */
+    //@ assert others: others_same{Pre,Here}(t, c);
+    //@ assert listed: \forall integer x; listed(t, x) <==> x != c && listed{Pre}(t, x);
+    //@ assert unused: \forall integer x; unused(t, x) <==> x == c || unused{Pre}(t, x);
+    /*@ assert next_of: \forall integer x; 0 <= x < t->fresh && x != c && x != prev ==>
+          t->entries[x].next == \at(t->entries[x].next,Pre); */
+    /*@ assert prev_of: \forall integer x; 0 <= x < t->fresh && x != c && x != next ==>
+          t->entries[x].prev == \at(t->entries[x].prev,Pre); */
+    //@ assert around: t->entries[prev].next == next && t->entries[next].prev == prev;
+    //@ assert here: t->entries[c].next == \at(t->free,Pre) && t->fresh == \at(t->fresh,Pre);
+    //@ assert ranks: \forall integer x; x != c ==> cap_rank[x] == \at(cap_rank[x],Pre);
+    //@ assert top: \forall integer x; unused{Pre}(t, x) ==> cap_rank[x] < cap_rank[c];
+    //@ assert linked: \forall integer x; listed(t, x) ==> linked(t, x);
+    /*@ assert grows: \forall integer x; listed(t, x) && t->entries[x].next != 0 ==>
+          cap_rank[x] < cap_rank[t->entries[x].next]; */
+    /*@ assert between: \forall integer x, y; listed(t, x) && listed(t, y) &&
+          cap_rank[x] < cap_rank[y] ==>
+          t->entries[x].next != 0 && cap_rank[t->entries[x].next] <= cap_rank[y]; */
+    /*@ assert falls: \forall integer x; spare(t, x, 0) ==>
+          cap_rank[x] <= cap_rank[t->free] &&
+          (t->entries[x].next != 0 ==> spare(t, t->entries[x].next, 0) &&
+             cap_rank[t->entries[x].next] < cap_rank[x]); */
+    /*@ assert no_gap: \forall integer x, y; spare(t, x, 0) && spare(t, y, 0) &&
+          cap_rank[y] < cap_rank[x] ==>
+          t->entries[x].next != 0 && cap_rank[y] <= cap_rank[t->entries[x].next]; */
+    /*@ assert deeper: \forall integer a, x; below(t, a, x) &&
+          cap_rank[a] < \at(cap_rank[c],Pre) < cap_rank[x] ==>
+          \at(t->entries[c].depth,Pre) > t->entries[a].depth; */
 }
 
 static void release_tombstone(struct cap_table *t, cap_id c)
@@ -101,6 +256,13 @@ static void release_tombstone(struct cap_table *t, cap_id c)
 }
 
 /* Makes a tombstone of a capability: only its place in the tree and its object stay. */
+/*@ requires ok: shape_ok(t, 0) && live(t, c);
+    assigns t->live, t->dead, t->entries[c].badge, t->entries[c].owner, t->entries[c].slot,
+            t->entries[c].lend_next, t->entries[c].rights, t->entries[c].flags,
+            t->entries[c].revoking;
+    ensures ok: shape_ok(t, 0) && listed(t, c) && dead(t, c);
+    ensures others: others_same{Pre,Post}(t, c) && others_tree{Pre,Post}(t, 0) && others_tree{Pre,Post}(t, c);
+*/
 static void bury(struct cap_table *t, cap_id c)
 {
     struct cap *e = &t->entries[c];
@@ -116,17 +278,56 @@ static void bury(struct cap_table *t, cap_id c)
     t->dead = t->dead + 1;
 }
 
+/*@ requires \valid(t) && \valid(entries + (0 .. size - 1)) && 2 <= size;
+    requires \separated(t, entries + (0 .. size - 1));
+    assigns *t, entries[0], cap_rank[0];
+    ensures memory: memory_ok(t) && head_ok(t);
+    ensures ring: list_ok(t);
+    ensures free: free_ok(t, 0);
+    ensures entries: \forall integer c; listed(t, c) && c != 0 ==> entry_ok(t, c);
+    ensures pairs: \forall integer c; listed(t, c) ==> pair_ok(t, c);
+    ensures empty: \forall integer c; !live(t, c);
+*/
 void cap_table_init(struct cap_table *t, struct cap *entries, uint32_t size)
 {
-    entries[CAP_NIL] = (struct cap){.type = EXO_NONE};
+    struct cap *head = &entries[CAP_NIL];
+
+    head->badge = 0;
+    head->next = CAP_NIL;
+    head->prev = CAP_NIL;
+    head->object = 0;
+    head->owner = 0;
+    head->slot = 0;
+    head->lend_next = CAP_NIL;
+    head->depth = 0;
+    head->rights = 0;
+    head->type = EXO_NONE;
+    head->flags = 0;
+    head->revoking = 0;
     t->entries = entries;
     t->size = size;
     t->fresh = 1;
     t->free = CAP_NIL;
     t->live = 0;
     t->dead = 0;
+    //@ ghost cap_rank[0] = 0;
+    //@ assert alone: \forall integer c; listed(t, c) <==> c == 0;
+    //@ assert none: \forall integer c; !unused(t, c);
+    /*@ assert head: entries[0].next == 0 && entries[0].prev == 0 && entries[0].type == 0 &&
+          entries[0].depth == 0 && entries[0].flags == 0; */
+    //@ assert memory: memory_ok(t) && head_ok(t);
+    //@ assert ring: list_ok(t);
+    //@ assert free: free_ok(t, 0);
+    //@ assert entries: \forall integer c; listed(t, c) && c != 0 ==> entry_ok(t, c);
+    //@ assert step: !dead(t, 0) && step_ok(t, 0, 0);
+    //@ assert origin: origin_ok(t, 0, 0);
+    //@ assert pair: pair_ok(t, 0);
 }
 
+/*@ requires memory_ok(t);
+    assigns \nothing;
+    ensures \result <==> live(t, c);
+*/
 bool cap_is_live(const struct cap_table *t, cap_id c)
 {
     return c != CAP_NIL && c < t->fresh && t->entries[c].type != EXO_NONE && !is_dead(t, c);
@@ -190,12 +391,23 @@ cap_id cap_copy(struct cap_table *t, cap_id source, uint32_t owner, uint32_t slo
     return c;
 }
 
+/*@ requires ok: table_ok(t);
+    assigns \nothing;
+    ensures first: \result <==> live(t, c) && t->entries[t->entries[c].next].depth > t->entries[c].depth;
+    ensures some: \result ==> below(t, c, t->entries[c].next);
+    ensures none: live(t, c) && !\result ==> \forall integer x; !below(t, c, x);
+*/
 bool cap_has_child(const struct cap_table *t, cap_id c)
 {
     return cap_is_live(t, c) && is_below(t, t->entries[c].next, c);
 }
 
 /* A tombstone has a capability directly behind it, so this looks at two entries at most. */
+/*@ requires ok: table_ok(t);
+    assigns \nothing;
+    ensures some: \result != 0 ==> live(t, c) && live(t, \result) && below(t, c, \result);
+    ensures none: \result == 0 && live(t, c) ==> \forall integer x; !below(t, c, x);
+*/
 cap_id cap_first_child(const struct cap_table *t, cap_id c)
 {
     cap_id n;
