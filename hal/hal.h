@@ -248,6 +248,13 @@ struct hal_clock {
     uint32_t shift;
 };
 extern struct hal_clock hal_clock;
+
+/** What user code may use of the processor beyond what every one of its kind has, and that this port
+ *  lets it use and saves: in the words that Linux has for it on the machine, fixed after hal_start.
+ *  aarch64: AT_HWCAP, AT_HWCAP2, MIDR_EL1; riscv64: AT_HWCAP, extensions as riscv_hwprobe has them;
+ *  x86_64: nothing, CPUID says it. */
+#define HAL_FEATURES 4u
+extern uint64_t hal_features[HAL_FEATURES];
 /** One timer interrupt (kernel_timer) on this CPU at time `ns` or soon after; EXO_FOREVER: none. Each
  *  CPU has a timer of its own. */
 void hal_timer(uint64_t ns);
@@ -283,8 +290,9 @@ _Noreturn void kernel_cpu(void);
 void kernel_call(unsigned number, struct hal_context *context);
 /** A page fault from user mode; access is one of EXO_MAP_READ/WRITE/EXEC. */
 void kernel_page_fault(uint64_t va, uint32_t access, uint64_t error);
-/** Any other exception from user mode, and a foreign call when foreign_pc is 0. */
-void kernel_exception(unsigned vector, uint64_t error);
+/** Any other exception from user mode, and a foreign call when foreign_pc is 0. address: what it was
+ *  about, if the machine says so; else 0. */
+void kernel_exception(unsigned vector, uint64_t address, uint64_t error);
 /** Device interrupt `line`, already masked and acknowledged at the controller; and the timer's.
  *  From user mode, or from hal_idle. */
 void kernel_interrupt(unsigned line);

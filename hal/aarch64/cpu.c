@@ -57,6 +57,59 @@ static void features_read(void)
     cache_type = SYSREG_READ(ctr_el0);
 }
 
+/* Fields of the identification registers, and the bits of AT_HWCAP and AT_HWCAP2 (64 and up) that Linux
+ * announces from `least` on (Documentation/arch/arm64/elf_hwcaps.rst). Only what needs no state but
+ * that of FP and SIMD, and no instruction that traps. */
+enum { ISAR0, ISAR1, MMFR2, PFR0, PFR1 };
+static const struct {
+    uint8_t id, shift, least, bit;
+} announced[] = {
+    {ISAR0, 4, 1, 3},        {ISAR0, 4, 2, 4},        /* aes pmull */
+    {ISAR0, 8, 1, 5},        {ISAR0, 12, 1, 6},       /* sha1 sha2 */
+    {ISAR0, 16, 1, 7},       {ISAR0, 20, 2, 8},       /* crc32 atomics */
+    {ISAR0, 28, 1, 12},      {ISAR1, 12, 1, 13},      /* asimdrdm jscvt */
+    {ISAR1, 16, 1, 14},      {ISAR1, 20, 1, 15},      /* fcma lrcpc */
+    {ISAR1, 0, 1, 16},       {ISAR0, 32, 1, 17},      /* dcpop sha3 */
+    {ISAR0, 36, 1, 18},      {ISAR0, 40, 1, 19},      /* sm3 sm4 */
+    {ISAR0, 44, 1, 20},      {ISAR0, 12, 2, 21},      /* asimddp sha512 */
+    {ISAR0, 48, 1, 23},      {PFR0, 48, 1, 24},       /* asimdfhm dit */
+    {MMFR2, 32, 1, 25},      {ISAR1, 20, 2, 26},      /* uscat ilrcpc */
+    {ISAR0, 52, 1, 27},      {PFR1, 4, 2, 28},        /* flagm ssbs */
+    {ISAR1, 36, 1, 29},      {ISAR1, 0, 2, 64 + 0},   /* sb dcpodp */
+    {ISAR0, 52, 2, 64 + 7},  {ISAR1, 32, 1, 64 + 8},  /* flagm2 frint */
+    {ISAR1, 52, 1, 64 + 13}, {ISAR1, 44, 1, 64 + 14}, /* i8mm bf16 */
+    {ISAR1, 48, 1, 64 + 15}, {ISAR0, 60, 1, 64 + 16}, /* dgh rng */
+};
+
+uint64_t hal_features[HAL_FEATURES];
+
+/* 15: it is not there (DDI 0487, D17.1.3); 1: with half precision. */
+static void float_announce(uint64_t pfr0)
+{
+    unsigned fp = field(pfr0, 16), simd = field(pfr0, 20);
+
+    if (fp != 15)
+        hal_features[0] |= 1u << 0 | (fp ? 1u << 9 : 0);
+    if (simd != 15)
+        hal_features[0] |= 1u << 1 | (simd ? 1u << 10 : 0);
+}
+
+static void features_announce(void)
+{
+    const uint64_t id[] = {
+        [ISAR0] = SYSREG_READ(id_aa64isar0_el1), [ISAR1] = SYSREG_READ(id_aa64isar1_el1),
+        [MMFR2] = SYSREG_READ(s3_0_c0_c7_2),     [PFR0] = SYSREG_READ(id_aa64pfr0_el1),
+        [PFR1] = SYSREG_READ(id_aa64pfr1_el1),
+    };
+
+    float_announce(id[PFR0]);
+    for (unsigned i = 0; i < sizeof announced / sizeof *announced; i++) {
+        if (field(id[announced[i].id], announced[i].shift) >= announced[i].least)
+            hal_features[announced[i].bit / 64] |= (uint64_t)1 << announced[i].bit % 64;
+    }
+    hal_features[2] = SYSREG_READ(midr_el1);
+}
+
 /* What every CPU has to be told. */
 void cpu_start_other(void)
 {
@@ -79,6 +132,7 @@ void cpu_start_other(void)
 void cpu_start(void)
 {
     features_read();
+    features_announce();
     cpu_start_other();
 }
 

@@ -52,11 +52,13 @@ void trap_from_user(struct hal_context *context, uint64_t esr, uint64_t far)
     uint64_t va = untagged(far);
 
     (void)context;
-    if ((CLASS(esr) == DATA_USER || CLASS(esr) == FETCH_USER) && is_page_fault(esr)) {
+    bool is_abort = CLASS(esr) == DATA_USER || CLASS(esr) == FETCH_USER;
+
+    if (is_abort && is_page_fault(esr)) {
         if (!is_first_write(va, esr))
             kernel_page_fault(va, fault_access(esr), esr);
     } else {
-        kernel_exception(CLASS(esr), esr);
+        kernel_exception(CLASS(esr), is_abort ? va : 0, esr);
     }
 }
 

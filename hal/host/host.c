@@ -16,6 +16,7 @@ char *host_ram;
 pfn_t host_ram_frames;
 uint64_t host_ticks;
 struct hal_cpu host_cpu;
+uint64_t hal_features[HAL_FEATURES];
 struct hal_clock hal_clock = {.base = 0, .mult = 1, .shift = 0};
 struct account *host_root;
 

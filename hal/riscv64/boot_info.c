@@ -166,6 +166,37 @@ static bool isa_has(const char *isa, const char *name)
     return false;
 }
 
+/* Extensions without state of their own, which nobody has to switch on, and their bits of riscv_hwprobe
+ * (Linux's Documentation/arch/riscv/hwprobe.rst, RISCV_HWPROBE_KEY_IMA_EXT_0). */
+static const struct {
+    const char *name;
+    uint8_t bit;
+} announced[] = {
+    {"zba", 3},        {"zbb", 4},   {"zbs", 5},    {"zbc", 7},     {"zbkb", 8},
+    {"zbkc", 9},       {"zbkx", 10}, {"zknd", 11},  {"zkne", 12},   {"zknh", 13},
+    {"zksed", 14},     {"zksh", 15}, {"zkt", 16},   {"zfh", 27},    {"zfhmin", 28},
+    {"zihintntl", 29}, {"zfa", 32},  {"zacas", 34}, {"zicond", 35}, {"zihintpause", 36},
+};
+
+uint64_t hal_features[HAL_FEATURES];
+
+/* The letters that we know ("rv64imafdc_..."), as far as this port keeps their state. */
+static void features_announce(const char *isa)
+{
+    if (!isa || strncmp(isa, "rv64", 4) != 0)
+        isa = "rv64imac";
+    for (const char *letter = isa + 4; *letter && *letter != '_'; letter++) {
+        if (strchr("imafdc", *letter))
+            hal_features[0] |= (uint64_t)1 << (*letter - 'a');
+    }
+    if (hal_features[0] >> ('d' - 'a') & 1)
+        hal_features[1] |= 1u << 0;
+    if (hal_features[0] >> ('c' - 'a') & 1)
+        hal_features[1] |= 1u << 1;
+    for (unsigned i = 0; i < sizeof announced / sizeof *announced; i++)
+        hal_features[1] |= (uint64_t)isa_has(isa, announced[i].name) << announced[i].bit;
+}
+
 /* One that the firmware could start: the tree does not say that it is out of order, and it has the same
  * page tables. */
 static void other_hart_add(const void *tree, int node, uint64_t hart)
@@ -195,6 +226,7 @@ static uint32_t hart_read(const void *tree)
             other_hart_add(tree, node, range.base);
             continue;
         }
+        features_announce(fdt_getprop(tree, node, "riscv,isa", 0));
         cpu_features.zicboz = isa_has(fdt_getprop(tree, node, "riscv,isa", 0), "zicboz");
         zero_block = (uint32_t)number(tree, node, "riscv,cboz-block-size", 0);
         if (!machine_info.timebase_hz)

@@ -39,7 +39,7 @@ void trap_from_user(struct hal_context *context, uint64_t cause, uint64_t value)
     } else if (cause & CAUSE_INTERRUPT) {
         interrupt_serve();
     } else if (cause != CAUSE_ILLEGAL || !fpu_wanted()) {
-        kernel_exception((unsigned)cause, value);
+        kernel_exception((unsigned)cause, value, value);
     }
 }
 

@@ -28,6 +28,7 @@
 #define XCR0_AVX512  0xe0u
 
 struct cpu_features cpu_features;
+uint64_t hal_features[HAL_FEATURES]; /* CPUID says it */
 
 struct cpuid {
     uint32_t a, b, c, d;

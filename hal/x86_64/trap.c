@@ -36,11 +36,11 @@ void trap_from_user(struct hal_context *context)
     if (vector == VECTOR_PAGE_FAULT && (context->error & (FAULT_USER | FAULT_RSVD)) == FAULT_USER)
         kernel_page_fault(fault_address(), fault_access(context->error), context->error);
     else if (vector == VECTOR_PAGE_FAULT)
-        kernel_exception(VECTOR_PROTECTION, 0);
+        kernel_exception(VECTOR_PROTECTION, 0, 0);
     else if (vector >= VECTOR_EXCEPTIONS)
         interrupt_serve(vector);
     else
-        kernel_exception(vector, context->error);
+        kernel_exception(vector, 0, context->error);
 }
 
 /* Where to go on after a fault at rip that cannot be served; 0 if no fault is expected there. */

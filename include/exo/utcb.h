@@ -34,7 +34,7 @@ enum exo_upcall {
 struct exo_upcall_frame {
     uint64_t kind;    /* enum exo_upcall */
     uint64_t code;    /* see enum exo_upcall */
-    uint64_t address; /* page fault: the faulting address */
+    uint64_t address; /* page fault: the faulting address; exception: as the machine says, or 0 */
     uint64_t error;   /* x86: the error code that the processor pushed */
     struct exo_context context;
 };

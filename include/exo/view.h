@@ -53,6 +53,9 @@ struct exo_view {
     uint32_t free_singles;
     uint32_t reserved1;
     struct exo_view_cpu cpu[EXO_VIEW_CPUS]; /* the first `cpus` of them */
+    /* What programs may use of the processor, in the machine's own words (hal_features in hal/hal.h):
+     * on x86_64 CPUID says it. */
+    uint64_t features[4];
 };
 static_assert(sizeof(struct exo_view) <= 4096, "ABI: the view is one page");
 

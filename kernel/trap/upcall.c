@@ -69,10 +69,10 @@ void kernel_page_fault(uint64_t va, uint32_t access, uint64_t error)
     kernel_leave();
 }
 
-void kernel_exception(unsigned vector, uint64_t error)
+void kernel_exception(unsigned vector, uint64_t address, uint64_t error)
 {
     kernel_enter();
-    upcall(thread_current(), EXO_UP_EXCEPTION, vector, 0, error);
+    upcall(thread_current(), EXO_UP_EXCEPTION, vector, address, error);
     kernel_leave();
 }
 

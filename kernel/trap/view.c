@@ -27,6 +27,8 @@ void view_init(uint64_t epoch_ns)
     view->tick_shift = hal_clock.shift;
     view->epoch_ns = epoch_ns;
     view->frames_total = frame_total_count();
+    for (unsigned i = 0; i < HAL_FEATURES; i++)
+        view->features[i] = hal_features[i];
     hal_view_set(hal_frame_of(view));
 }
 

@@ -23,16 +23,13 @@ void fpu_reset(void)
     fpu_restore(initial);
 }
 
-/* What ARMv8.1 has, which the build itself relies on. User code cannot ask for more: the registers
- * that tell are the kernel's. */
+/* What the kernel found, and saves. */
 uint64_t machine_hwcap(void)
 {
-    enum { FP = 1u << 0, ASIMD = 1u << 1, CRC32 = 1u << 7, ATOMICS = 1u << 8, ASIMDRDM = 1u << 12 };
-
-    return FP | ASIMD | CRC32 | ATOMICS | ASIMDRDM;
+    return exo_view()->features[0];
 }
 
 uint64_t machine_hwcap2(void)
 {
-    return 0;
+    return exo_view()->features[1];
 }

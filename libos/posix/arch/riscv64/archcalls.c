@@ -5,17 +5,15 @@
 #define HWPROBE_KEY_BASE_BEHAVIOR 3
 #define HWPROBE_BASE_IMA          1u
 #define HWPROBE_KEY_IMA_EXT_0     4
-#define HWPROBE_IMA_FD            1u
-#define HWPROBE_IMA_C             2u
 #define HWPROBE_KEY_CPUPERF_0     5
 #define HWPROBE_KEYS              6 /* 0-2 are who made the processor: 0, we do not say */
 
-/* What the build itself relies on; further extensions are not announced. */
+/* What the kernel found in the device tree, of what needs no state that it does not keep. */
 static uint64_t hwprobe_value(int64_t key)
 {
     switch (key) {
     case HWPROBE_KEY_BASE_BEHAVIOR: return HWPROBE_BASE_IMA;
-    case HWPROBE_KEY_IMA_EXT_0: return HWPROBE_IMA_FD | HWPROBE_IMA_C;
+    case HWPROBE_KEY_IMA_EXT_0: return exo_view()->features[1];
     default: return 0; /* of CPUPERF_0: how fast misaligned accesses are is not known */
     }
 }

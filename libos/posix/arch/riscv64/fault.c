@@ -27,12 +27,14 @@ void fault_of_exception(const struct exo_upcall_frame *f, struct fault *out)
     case STORE_MISALIGNED:
         out->signo = SIGBUS;
         out->code = BUS_ADRALN;
+        out->address = f->address;
         break;
     case FETCH_ACCESS:
     case LOAD_ACCESS:
     case STORE_ACCESS:
         out->signo = SIGSEGV;
         out->code = SEGV_ACCERR;
+        out->address = f->address;
         break;
     case BREAKPOINT:
         out->signo = SIGTRAP;

@@ -23,14 +23,10 @@ void fpu_reset(void)
     fpu_restore(initial);
 }
 
-/* One bit a letter. */
+/* One bit a letter, as the kernel found them. */
 uint64_t machine_hwcap(void)
 {
-    uint64_t bits = 0;
-
-    for (const char *letter = "imafdc"; *letter; letter++)
-        bits |= 1u << (*letter - 'a');
-    return bits;
+    return exo_view()->features[0];
 }
 
 uint64_t machine_hwcap2(void)
