@@ -219,6 +219,9 @@ enum proc_op {
      * w3 being event bits, and a third capability, optional: a notification at which proc raises
      * them when such a child has ended, or a signal for pid 1 has come. */
     PROC_BOOT,
+    /* w0: pid; w1: the CPUs that its first thread may run on, bit n: CPU n; 0 to read. Reply: the mask in
+     * force. */
+    PROC_AFFINITY,
     /* init only. Reply: w0 = set of signals (bit signo-1) sent to pid 1 since the last call. */
     PROC_INIT_SIGNALS,
 };

@@ -167,48 +167,44 @@ DEFINE_CALL0(sched_yield)
     return 0;
 }
 
-/* The mask of one of our own threads (0: the caller), asked (0) or set. Of another process nothing is
- * known but that by default all CPUs are allowed. */
+/* The mask of a thread of ours (0: the caller), or of the first one of another process; asked (0) or
+ * set. */
 static int64_t affinity(uint64_t tid, uint64_t mask)
 {
+    struct exo_message m = {0};
+
     if (tid == 0)
-        return exo_sched_affinity(0, mask);
+        return errno_of(exo_sched_affinity(0, mask));
     for (const struct thread *t = current()->threads; t; t = t->next) {
         if (t->tid == (int32_t)tid)
-            return exo_sched_affinity(t == self() ? 0 : t->cap, mask);
+            return errno_of(exo_sched_affinity(t == self() ? 0 : t->cap, mask));
     }
-    return EXO_ENOENT;
+    return proc_call(&m, PROC_AFFINITY, tid, mask, 0, 0);
 }
 
 DEFINE_CALL3(sched_getaffinity, pid, bytes, to)
 {
-    uint64_t mask = ((uint64_t)1 << exo_view()->cpus) - 1;
+    uint64_t mask;
 
     if (bytes < sizeof mask || (bytes & 7))
         return -EINVAL;
-    if (!pid_is_known(pid))
-        return -ESRCH;
-    int64_t own = affinity(pid, 0);
-    if (own > 0)
-        mask = (uint64_t)own;
+    int64_t st = affinity(pid, 0);
+    if (st < 0)
+        return st;
+    mask = (uint64_t)st;
     return user_write(to, &mask, sizeof mask) < 0 ? -EFAULT : (int64_t)sizeof mask;
 }
 
-/* Of other processes only the set of all CPUs, which they have, can be asked for. */
 DEFINE_CALL3(sched_setaffinity, pid, bytes, from)
 {
     uint64_t all = ((uint64_t)1 << exo_view()->cpus) - 1, mask = 0;
 
     if (user_read(&mask, from, bytes < sizeof mask ? bytes : sizeof mask) < 0)
         return -EFAULT;
-    if (!pid_is_known(pid))
-        return -ESRCH;
     if (!(mask & all))
         return -EINVAL;
     int64_t st = affinity(pid, mask & all);
-    if (st == EXO_ENOENT)
-        return (mask & all) == all ? 0 : -EPERM;
-    return st > 0 ? 0 : -EINVAL;
+    return st < 0 ? st : 0;
 }
 
 DEFINE_CALL1(sched_getscheduler, pid)

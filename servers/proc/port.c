@@ -395,6 +395,12 @@ uint64_t port_cpu_ns(uint32_t slot)
     return lives[slot].cpu_before + place_cpu_ns(&lives[slot].now);
 }
 
+int64_t port_affinity(uint32_t slot, uint64_t cpus)
+{
+    return lives[slot].now.thread == 0 ? -ESRCH
+                                       : errno_of(exo_sched_affinity(lives[slot].now.thread, cpus));
+}
+
 int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
 {
     uint64_t end = va + pages * EXO_PAGE_SIZE;

@@ -33,6 +33,8 @@ void port_name_inherit(uint32_t parent, uint32_t child);
 uint64_t port_cpu_ns(uint32_t slot);
 /** Pages of a range that are in memory, as PROC_RESIDENT answers. */
 int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
+/** The CPUs of its first thread; 0 only asks. -ESRCH: it has none, -EINVAL: there is none of them. */
+int64_t port_affinity(uint32_t slot, uint64_t cpus);
 /** If the environment has ended without our doing: the wait status for it, else -1. */
 int64_t port_death(uint32_t slot);
 exo_time port_now(void);

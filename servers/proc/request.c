@@ -298,6 +298,18 @@ static int64_t serve_nice(struct request *r)
     return 20 - entries[slot].nice;
 }
 
+static int64_t serve_affinity(struct request *r)
+{
+    uint32_t slot = table_find((int32_t)r->m->w[0]);
+    uint64_t cpus = r->m->w[1];
+
+    if (slot == NOBODY || !process_alive(slot))
+        return -ESRCH;
+    if (cpus != 0 && !credentials_may_schedule(&entries[r->caller], &entries[slot]))
+        return -EPERM;
+    return port_affinity(slot, cpus);
+}
+
 /* ---- for servers ------------------------------------------------------------------------------- */
 
 static int64_t serve_published(struct request *r)
@@ -364,6 +376,7 @@ static const struct operation {
     [PROC_SIGNAL_GROUP] = {serve_signal_group, ANY_SERVER},
     [PROC_SET_TTY] = {serve_set_tty, A_TTY},
     [PROC_NICE] = {serve_nice, A_PROCESS},
+    [PROC_AFFINITY] = {serve_affinity, A_PROCESS},
     [PROC_STOP] = {serve_stop, A_PROCESS},
     [PROC_PUBLISHED] = {serve_published, ANY_SERVER},
     [PROC_RESIDENT] = {serve_resident, ANY_SERVER},

@@ -5,7 +5,7 @@
 import re
 import statistics
 
-from guest import ARCH, PROGRAMS, check, check_output, check_status, guest_programs, run, sh
+from guest import ARCH, PROGRAMS, check, check_match, check_output, check_status, guest_programs, run, sh
 
 
 def programs_see_all_processors():
@@ -13,6 +13,15 @@ def programs_see_all_processors():
                 "taskset -c 1 nproc; taskset -c 0,3 nproc",
                 options=["--smp", "4"])
     check_output(result, "4\n4\n4\n1\n2\n")
+
+
+def another_process_is_bound_to_processors():
+    result = sh("sleep 100 & p=$!; taskset -cp 1 $p; taskset -cp $p; "
+                "busybox su -s /bin/sh nobody -c \"taskset -cp 0 $p\"; taskset -cp $p; kill $p",
+                options=["--smp", "4"])
+    check_match(result, r"^pid \d+'s current affinity list: 0[-,].*3\n"
+                        r"pid \d+'s new affinity list: 1\npid \d+'s current affinity list: 1$")
+    check_match(result, r"Operation not permitted\n(.*\n)*pid \d+'s current affinity list: 1$")
 
 
 def _stress(seconds, processors):

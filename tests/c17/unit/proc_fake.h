@@ -88,6 +88,11 @@ void port_wake(const void *word)
 {
     (void)word;
 }
+int64_t port_affinity(uint32_t slot, uint64_t cpus)
+{
+    (void)slot;
+    return cpus ? (int64_t)cpus : 3;
+}
 int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
 {
     (void)slot, (void)va;
