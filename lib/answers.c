@@ -107,6 +107,11 @@ void answers_commit(volatile uint64_t *utcb_badge)
     undo_commit();
 }
 
+const struct answer *answers_waiting(uint32_t i)
+{
+    return WAITING(answers.state) & 1u << i ? &answers.records[i] : 0;
+}
+
 void answers_forget(uint64_t badge)
 {
     for (uint32_t i = 0; i < ANSWERS; i++) {

@@ -68,6 +68,9 @@ struct answer *answers_keep(uint64_t badge, uint64_t tag, const uint64_t words[4
 /** Commits the request together with its answer. `utcb_badge`: the badge of this thread's UTCB. */
 void answers_commit(volatile uint64_t *utcb_badge);
 
+/** Record `i` < ANSWERS, if it waits for its caller to ask again; else 0. */
+const struct answer *answers_waiting(uint32_t i);
+
 /** This badge will not ask again: its client is gone. Part of a transaction. */
 void answers_forget(uint64_t badge);
 

@@ -89,6 +89,8 @@ enum exo_send_mode {
 #define EXO_CAP_LENDER 0x2u /* its owner is told when its last descendant is gone */
 #define EXO_CAP_KEEP   0x4u /* a rebirth of its owner leaves it, and what came from it, as it is */
 
+#define EXO_CAP_LENT 0x100u /* exo_cap_info only: something that was derived from it is there */
+
 /* What exo_cap_info answers. */
 struct exo_cap_info {
     uint32_t type;   /* enum exo_type */

@@ -116,7 +116,8 @@ enum fs_op {
      * AT_EMPTY_PATH and base = the file's number, so that the caller's credentials count) ---- */
     FS_READ = 64, /* w0: offset; w1: bytes <= FS_IO_BYTES; reply msg: data, w0 = bytes, w1 = size.
                      FS_SYNTHETIC: offset 0 makes the text anew, other offsets read the same text */
-    FS_WRITE,     /* w0: offset (UINT64_MAX: append); msg: data; reply w0 = bytes, w1 = new offset,
+    FS_WRITE, /* w0: offset (UINT64_MAX: append); w3: a number that the writer uses for no other write,
+                     or 0; msg: data; reply w0 = bytes, w1 = new offset,
                      w2 = new size */
     FS_LEND,      /* w0: EXO_MAP_* wanted; reply 1 capability: the region with these rights (READ
                      always, and GRANT), w1 = size. Absent pages of it fill with zeros */

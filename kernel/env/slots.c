@@ -597,7 +597,8 @@ int64_t sys_cap_info(exo_cap cap, struct exo_cap_info *out)
                                 .badge = c->badge,
                                 .size = object_size(o),
                                 .holders = o->caps,
-                                .flags = c->flags & CAP_USER_FLAGS};
+                                .flags = (c->flags & CAP_USER_FLAGS) |
+                                         (cap_has_child(&table, id) ? EXO_CAP_LENT : 0)};
     return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;
 }
 

@@ -85,6 +85,7 @@ static void tell_life(const struct service *s, struct exo_life *life)
 {
     *life = (struct exo_life){.number = rs.entry[number_of(s)].lives,
                               .cause = s->cause,
+                              .served = s->served,
                               .status = s->status,
                               .fault_kind = s->fault_kind,
                               .fault_pc = s->fault_pc,
@@ -224,6 +225,7 @@ static void decide(struct service *s, uint32_t cause, int64_t status)
 /* The thread lets go of everything, and stays. */
 static void quiet(struct thread *t)
 {
+    t->env->service->served = t->caller != 0;
     thread_unwait(t);
     endpoint_orphan(t, service_call_error(t->env));
     timer_cancel(&t->alarm);

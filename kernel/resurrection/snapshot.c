@@ -120,10 +120,12 @@ int64_t snapshot_restore(const struct snapshot *s, struct env *env, struct resto
 /* What the kernel and the LibOS look at; messages and the frames of upcalls are left as they are. */
 static void restore_utcb(const struct snapshot *s, struct exo_utcb *u)
 {
-    uint64_t *words = (uint64_t *)u;
+    uint64_t *words = (uint64_t *)u,
+             badge = u->badge; /* of the last call: lib/answers.h asks for it */
 
     for (unsigned i = 0; i < offsetof(struct exo_utcb, frame) / sizeof *words; i++)
         words[i] = 0;
+    u->badge = badge;
     memcpy(u->libos, s->libos, sizeof s->libos);
     u->masked = s->masked;
     u->reclaim = (struct exo_reclaim){0};

@@ -19,6 +19,7 @@ struct service {
     struct snapshot next;     /* being made */
     struct restoring at;      /* while DYING */
     struct timer heartbeat;
+    bool served;     /* the last life ended while it served a call */
     bool recovering; /* a life has ended, and the next is to come */
     /* The last life's end, and its cost. */
     uint32_t cause; /* enum exo_cause */

@@ -92,6 +92,14 @@ static int64_t write_limited(struct file *f, uint64_t bytes, uint64_t offset)
     return offset < limit ? (int64_t)(limit - offset) : limit_file_end(UINT64_MAX);
 }
 
+/* Tells this write from all others through the same open file, in this process and in others. */
+static uint64_t write_number(void)
+{
+    static _Atomic uint32_t count;
+
+    return (uint64_t)(uint32_t)current()->pid << 32 | ++count;
+}
+
 static int64_t fs_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
     bool append = (file_flags(f) & O_APPEND) != 0;
@@ -107,7 +115,7 @@ static int64_t fs_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t 
     while (done < bytes) {
         uint64_t piece = bytes - done < FS_IO_BYTES ? bytes - done : FS_IO_BYTES;
         struct exo_message m = {EXO_TAG(FS_WRITE, piece, 0),
-                                {append ? UINT64_MAX : *offset, 0, 0, 0}};
+                                {append ? UINT64_MAX : *offset, 0, 0, write_number()}};
         int64_t put = user_read(exo_utcb()->msg, user + done, piece);
 
         if (put == 0)

@@ -15,6 +15,7 @@
 #include "servers/fs/port.h"
 #include "servers/fs/recover.h"
 
+#include <lib/answers.h>
 #include <lib/chacha.h>
 #include <lib/heap.h>
 #include <lib/string.h>
@@ -159,6 +160,18 @@ void files_map(void)
     }
 }
 
+/* An answer that gives it has not arrived yet. */
+static bool awaited(const struct open_file *file)
+{
+    for (uint32_t i = 0; i < ANSWERS; i++) {
+        const struct answer *a = answers_waiting(i);
+
+        if (a && a->send[0].mode == EXO_SEND_LEND && a->send[0].cap == file->handle)
+            return true;
+    }
+    return false;
+}
+
 /* Files that nobody holds: the last life was told so and could not close them any more, or could not
  * give them to who opened them. */
 void files_recover(void)
@@ -166,7 +179,7 @@ void files_recover(void)
     for (uint32_t id = 1; id <= files_made; id++) {
         struct open_file *file = files[id];
 
-        if (!file->number || port_is_lent(file->handle))
+        if (!file->number || port_is_lent(file->handle) || awaited(file))
             continue;
         file_close(file);
         request_commit();

@@ -273,8 +273,9 @@ struct request {
 };
 typedef int64_t handler(struct request *q);
 
-/* Serves one call of `badge` with `label`; q holds the message and gets the answer. */
-void request_serve(struct request *q, uint64_t badge, uint32_t label);
+/* Serves one call with `tag`; q holds the message and gets the answer. `badge`: where the kernel writes
+ * that of each call. */
+void request_serve(struct request *q, volatile uint64_t *badge, uint64_t tag);
 /* The inode that a file number stands for; 0: the root. -EBADF */
 int64_t request_base(uint64_t number, struct inode **base);
 handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link,

@@ -10,9 +10,11 @@
 #include "servers/fs/recover.h"
 
 #include <exo.h>
-#include <lib/heap.h>
+#include <lib/answers.h>
+#include <lib/string.h>
 #include <libos/exo/log.h>
 #include <libos/exo/start.h>
+#include <rs.h>
 
 #define CLOSE_BATCH 32u
 
@@ -57,7 +59,7 @@ static void serve_message(struct exo_message *m, struct request *q)
         q->got_more[i - 1] = utcb->received[i];
     for (i = 0; i < 4; i++)
         q->w[i] = m->w[i];
-    request_serve(q, utcb->badge, EXO_TAG_LABEL(tag));
+    request_serve(q, &utcb->badge, tag);
     if (q->got)
         port_drop(q->got);
     for (i = 1; i < EXO_TAG_CAPS(tag); i++) {
@@ -95,6 +97,7 @@ _Noreturn static void serve(void)
     exo_utcb()->recv_caps = EXO_MSG_CAPS;
     tag = exo_reply_wait(EXO_SRV_ENDPOINT, &m);
     for (;;) {
+        answers_begin();
         if (tag < 0) {
             /* The answer could not be sent as it was (a capability that is gone): say so. */
             log_line("reply failed: %s", exo_error_text(tag));
@@ -115,17 +118,20 @@ _Noreturn static void serve(void)
     }
 }
 
-/* The root directory and the machinery below it. */
-static int64_t make_tree(uint64_t frames)
+static void files_seed(uint64_t secret[2])
 {
     uint64_t seed[6];
-    size_t i;
 
-    for (i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+    for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
         exo_entropy(&seed[i]);
     files_init((const uint8_t *)seed);
-    tree_init(frames / 8, &seed[4]);
-    inode_limit = frames / 2 + 4096;
+    memcpy(secret, &seed[4], 2 * sizeof(seed[0]));
+}
+
+/* The root directory and the machinery below it. */
+static int64_t make_tree(uint64_t frames, const uint64_t secret[2])
+{
+    tree_init(frames / 8, secret);
     tree_root = inode_make(S_IFDIR | 0755, 0, 0, VOLUME_ROOT);
     if (!tree_root)
         return -ENOMEM;
@@ -135,27 +141,47 @@ static int64_t make_tree(uint64_t frames)
     return 0;
 }
 
-int main(void)
+/* The first life: files from the archive. */
+static int64_t begin(uint64_t frames, const uint64_t secret[2], uint8_t *archive,
+                     uint64_t archive_bytes)
 {
-    uint64_t frames = exo_view()->frames_total, archive_bytes;
-    uint8_t *archive;
     int64_t entries;
 
     undo_begin();
-    if (make_tree(frames) < 0 || port_start(&archive, &archive_bytes) < 0) {
-        log_line("cannot start: no memory, or a capability is missing");
-        return 1;
-    }
+    if (make_tree(frames, secret) < 0)
+        return -ENOMEM;
     heap_file_limit = port_own_pages() / 2 * PAGE; /* the other half is for names and inodes */
     entries = archive_read(archive, archive_bytes);
     if (entries < 0)
         log_line("the boot archive is damaged; using what could be read");
-    if (volumes_make() < 0) {
-        log_line("no memory for the root file system");
-        return 1;
-    }
+    if (volumes_make() < 0)
+        return -ENOMEM;
     disks_find();
     request_commit();
     log_line("%lld entries in the boot archive", (long long)entries);
+    return 0;
+}
+
+KEPT static bool begun; /* what is kept is whole: the next life goes on with it */
+
+int main(void)
+{
+    uint64_t frames = exo_view()->frames_total, archive_bytes, secret[2];
+    uint8_t *archive;
+
+    files_seed(secret);
+    inode_limit = frames / 2 + 4096;
+    if (port_start(&archive, &archive_bytes, begun) < 0) {
+        log_line("cannot start: no memory, or a capability is missing");
+        return 1;
+    }
+    archive_base = archive;
+    if (begun) {
+        recover(rs_life()->served, exo_utcb()->badge);
+    } else if (begin(frames, secret, archive, archive_bytes) < 0) {
+        log_line("no memory for the root file system");
+        return 1;
+    }
+    begun = true;
     serve();
 }

@@ -6,24 +6,33 @@
  *     200000000000  the boot archive, read-write
  *     210000000000  proc's table, read-only
  *     220000000000  windows: one page each, for state pages, FIFOs and inotify instances
+ *     240000000000  the heap, preserved over death, as are the KEPT variables
  */
 #include "servers/fs/port.h"
 
 #include "servers/fs/fs.h"
 
 #include <exo.h>
+#include <lib/heap.h>
+#include <lib/string.h>
 #include <libos/exo/clock.h>
 #include <libos/exo/ipc.h>
+#include <libos/exo/layout.h>
+#include <rs.h>
 
 #define ARCHIVE_VA   0x0000200000000000u
 #define TABLE_VA     0x0000210000000000u
 #define WINDOWS_VA   0x0000220000000000u
 #define WINDOWS      576u
+#define HEAP_VA      0x0000240000000000u
+#define HEAP_PAGES   (NATIVE_HEAP_BYTES / EXO_PAGE_SIZE)
+#define HEAP_SPARED  24u    /* frames that the heap leaves, for the stack and page tables */
 #define COPY_BYTES   65536u /* the most that one call copies */
 #define INSERT_PAGES 512u
 #define PUNCH_ROUNDS 65536u
 
-static exo_cap store_account;  /* pays for the contents of files */
+KEPT static exo_cap store_account; /* pays for the contents of files */
+KEPT static char *heap_next;       /* up to here the heap has pages */
 static uint64_t archive_pages; /* paid for by whoever loaded the archive, but files all the same */
 static uint64_t windows_used[(WINDOWS + 63) / 64];
 
@@ -61,13 +70,54 @@ static void make_store_account(void)
     if (account < 0)
         account = exo_account_create(EXO_CAP_ACCOUNT, frames, (info[2] - info[3]) / 2);
     store_account = account < 0 ? EXO_CAP_ACCOUNT : (exo_cap)account;
+    if (account >= 0)
+        port_keep(store_account, false);
 }
 
-int64_t port_start(uint8_t **archive, uint64_t *archive_bytes)
+/* The heap's source: as libos/exo/memory.c, but what it has given is known to the next life. */
+static void *heap_more_pages(size_t *bytes)
+{
+    size_t pages = (*bytes + PAGE - 1) / PAGE;
+    char *piece = heap_next;
+
+    if (piece + pages * PAGE > (char *)HEAP_VA + HEAP_PAGES * PAGE ||
+        port_own_pages() < pages + HEAP_SPARED)
+        return 0;
+    for (size_t i = 0; i < pages; i++) /* at its first touch a page is charged */
+        *(volatile char *)(piece + i * PAGE) = 0;
+    SET(heap_next, piece + pages * PAGE);
+    *bytes = pages * PAGE;
+    return piece;
+}
+
+extern char kept_start[], kept_end[];
+
+static int64_t heap_start(bool again)
+{
+    int64_t status;
+
+    heap_source(heap_more_pages);
+    if (again)
+        return 0;
+    if (store_account) /* the last life died before all was there */
+        port_drop(store_account);
+    if (rs_life()->number > 1)
+        memset(kept_start, 0, (size_t)(kept_end - kept_start));
+    status = exo_map(0, HEAP_VA, HEAP_PAGES, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE);
+    if (status < 0 || (status = rs_preserve(HEAP_VA, HEAP_PAGES)) < 0)
+        return status;
+    heap_next = (char *)HEAP_VA;
+    port_keep(EXO_SRV_ENDPOINT, false); /* or all that was derived from it goes */
+    return rs_preserve((uintptr_t)kept_start, (uintptr_t)(kept_end - kept_start) / PAGE);
+}
+
+int64_t port_start(uint8_t **archive, uint64_t *archive_bytes, bool again)
 {
     struct exo_cap_info info;
     int64_t status;
 
+    if ((status = heap_start(again)) < 0)
+        return status;
     if ((status = exo_cap_info(EXO_SRV_ARCHIVE, &info)) < 0)
         return status;
     archive_pages = info.size / EXO_PAGE_SIZE;
@@ -77,7 +127,8 @@ int64_t port_start(uint8_t **archive, uint64_t *archive_bytes)
         return status;
     *archive = (uint8_t *)ARCHIVE_VA;
     *archive_bytes = info.size;
-    make_store_account();
+    if (!again)
+        make_store_account();
     status = exo_map(0, TABLE_VA, PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE,
                      EXO_SRV_TABLE, 0, EXO_MAP_READ);
     if (status < 0)
@@ -258,14 +309,14 @@ int64_t port_file_handle(uint32_t id)
 
 void port_keep(exo_cap cap, bool lender)
 {
-    if (lender)
-        exo_cap_flags(cap, EXO_CAP_LENDER);
+    exo_cap_flags(cap, EXO_CAP_KEEP | (lender ? EXO_CAP_LENDER : 0));
 }
 
 bool port_is_lent(exo_cap cap)
 {
-    (void)cap; /* no life but the first one asks */
-    return true;
+    struct exo_cap_info info;
+
+    return exo_cap_info(cap, &info) == EXO_OK && (info.flags & EXO_CAP_LENT);
 }
 
 void port_drop(exo_cap cap)

@@ -14,8 +14,9 @@
 uint64_t port_now(void);    /* nanoseconds since 1970 */
 uint64_t port_uptime(void); /* nanoseconds since the start */
 
-/* Maps what fs was given. */
-int64_t port_start(uint8_t **archive, uint64_t *archive_bytes);
+/* Maps what fs was given, and the heap. `again`: the last life has left a heap, and all that is kept;
+ * else whatever there is of it goes. */
+int64_t port_start(uint8_t **archive, uint64_t *archive_bytes, bool again);
 uint64_t port_own_pages(void); /* that fs itself may still take: its heap */
 void port_request_done(void);  /* lets go of what was kept for one request */
 

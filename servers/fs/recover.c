@@ -4,6 +4,8 @@
 #include "servers/fs/after.h"
 #include "servers/fs/port.h"
 
+#include <lib/answers.h>
+
 #define FRESH 16u /* capabilities that one transaction gets */
 
 /* Those of this transaction: noted before the kernel is asked to keep them, so none is kept that
@@ -60,10 +62,11 @@ static void fresh_drop(void)
     }
 }
 
-void recover(void)
+void recover(bool served, uint64_t badge)
 {
     undo_recover();
     fresh_drop();
+    answers_recover(served, badge);
     files_map(); /* consequences may write to these pages */
     after_run();
     data_recover();

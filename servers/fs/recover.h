@@ -20,7 +20,8 @@ void cap_keep_lender(exo_cap cap);
 void request_commit(void);
 /** Within a loop without a bound, where the records are right: commits if the log has grown long. */
 void request_pause(void);
-/** In a new life, before the first call: finishes or undoes what the last life was doing. */
-void recover(void);
+/** In a new life, before the first call: finishes or undoes what the last life was doing. `served`: that
+ *  was a call; `badge`: what the UTCB says of the last call. */
+void recover(bool served, uint64_t badge);
 
 #endif

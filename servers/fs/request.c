@@ -3,6 +3,9 @@
 #include "servers/fs/fs.h"
 #include "servers/fs/recover.h"
 
+#include <lib/answers.h>
+#include <lib/string.h>
+
 #define FILE_OPS_FIRST FS_READ
 
 /* Calls on paths, by process badges. What is not here is -ENOSYS. */
@@ -84,13 +87,90 @@ static void serve_once(struct request *q, uint64_t badge, uint32_t label)
     inode_sweep();
 }
 
-void request_serve(struct request *q, uint64_t badge, uint32_t label)
+/* May a call change something? Those that only look keep no answer: they are served once more. So are
+ * loans, of which one that did not arrive is nobody's. */
+static bool may_change(uint32_t label, const uint64_t w[4])
 {
+    switch (label) {
+    case FS_OPEN: return w[1] & (O_CREAT | O_TRUNC | O_TMPFILE);
+    case FS_MKDIR:
+    case FS_MKNOD:
+    case FS_UNLINK:
+    case FS_LINK:
+    case FS_SYMLINK:
+    case FS_RENAME:
+    case FS_CHMOD:
+    case FS_CHOWN:
+    case FS_UTIMES:
+    case FS_TRUNCATE:
+    case FS_SOCKET_BIND:
+    case FS_WATCH_OPEN:
+    case FS_WATCH_ADD:
+    case FS_PARCEL_BOX:
+    case FS_PARCEL_PUT:
+    case FS_PARCEL_TAKE:
+    case FS_PARCEL_DROP:
+    case FS_WRITE:
+    case FS_FTRUNCATE:
+    case FS_FALLOCATE:
+    case FS_LOCK:
+    case FS_WATCH_REMOVE:
+    case FS_WATCH_READ: return true;
+    default: return false;
+    }
+}
+
+/* By what a repeated call is known. Of a write with a number the bytes need not be looked at. */
+static uint64_t identity(const struct request *q, uint64_t tag)
+{
+    if ((EXO_TAG_LABEL(tag) & ~EXO_LABEL_AGAIN) == FS_WRITE && q->w[3] != 0)
+        return tag & ~EXO_TAG(0, 0xffff, 0);
+    return tag;
+}
+
+static void answer_fill(struct answer *a, const struct request *q)
+{
+    a->tag = EXO_TAG(0, q->reply_bytes, 0);
+    memcpy(a->words, q->r, sizeof(a->words));
+    memcpy(a->bytes, q->reply, q->reply_bytes);
+    a->send[0] = (struct exo_send){q->give, q->give_mode};
+    for (unsigned i = 1; i < EXO_MSG_CAPS; i++)
+        a->send[i] = (struct exo_send){q->give ? q->give_more[i - 1] : 0, q->give_mode};
+}
+
+static void answer_repeat(struct request *q, const struct answer *a)
+{
+    memcpy(q->r, a->words, sizeof(q->r));
+    q->reply_bytes = EXO_TAG_BYTES(a->tag);
+    memcpy(q->reply, a->bytes, q->reply_bytes);
+    q->give = a->send[0].cap;
+    q->give_mode = (uint32_t)a->send[0].mode;
+    for (unsigned i = 1; i < EXO_MSG_CAPS; i++)
+        q->give_more[i - 1] = a->send[i].cap;
+}
+
+void request_serve(struct request *q, volatile uint64_t *utcb_badge, uint64_t tag)
+{
+    uint64_t badge = *utcb_badge, asked = identity(q, tag);
+    const struct answer *given = answers_find(utcb_badge, &asked, q->w, q->msg);
+    uint32_t label = EXO_TAG_LABEL(asked);
+    struct answer *answer = 0;
+
     q->r[0] = q->r[1] = q->r[2] = q->r[3] = 0;
     q->reply_bytes = 0;
     q->give = q->give_more[0] = 0;
     q->give_mode = EXO_SEND_COPY;
+    if (given) {
+        answer_repeat(q, given);
+        return;
+    }
+    if (may_change(label, q->w))
+        answer = answers_keep(badge, asked, q->w, q->msg);
     serve_once(q, badge, label);
+    if (answer) {
+        answer_fill(answer, q);
+        *utcb_badge = EXO_NO_BADGE; /* as answers_commit has it */
+    }
     request_commit();
 }
 

@@ -14,7 +14,9 @@
 #include <rs.h>
 
 #include <lib/format.h>
+#include <libos/exo/clock.h>
 #include <libos/exo/log.h>
+#include <libos/exo/options.h>
 #include <libos/exo/spawn.h>
 #include <servers/init/archive.h>
 #include <servers/init/rights.h>
@@ -351,6 +353,42 @@ static void make_shared_things(void)
                 "endpoint");
 }
 
+/* ---- death on purpose --------------------------------------------------------------------------- */
+
+/* For tests: the boot options kill_NAME_ns=PERIOD kill_NAME_count=TIMES kill the server NAME again and again,
+ * wherever it is, beginning kill_NAME_from_ns after the start. Under -icount that is at the same instructions in each run. */
+static struct {
+    uint32_t id;
+    uint64_t period, left;
+} killing;
+
+static bool kill_once_more(exo_time *next)
+{
+    rs_kill_service(killing.id);
+    *next = clock_uptime() + killing.period;
+    return --killing.left != 0;
+}
+
+static void kill_on_purpose(const char *options)
+{
+    exo_time first = 0;
+    char name[48];
+
+    for (unsigned i = 0; i < SERVERS && killing.left == 0; i++) {
+        killing.id = services[i].id;
+        format_text(name, sizeof name, "kill_%s_ns", server_names[i]);
+        killing.period = option_number(options, name, 0);
+        format_text(name, sizeof name, "kill_%s_count", server_names[i]);
+        killing.left = option_number(options, name, 0);
+        format_text(name, sizeof name, "kill_%s_from_ns", server_names[i]);
+        first = option_number(options, name, 0);
+    }
+    if (killing.left == 0)
+        return;
+    rs_set_limit(killing.id, 0, 1);
+    watch_timer(clock_uptime() + first + killing.period, kill_once_more);
+}
+
 void services_start(void)
 {
     make_shared_things();
@@ -362,4 +400,5 @@ void services_start(void)
         need(rs_start_service(services[i].id), server_names[i]);
     for (unsigned i = 0; i < SERVERS; i++)
         load_server((enum server)i);
+    kill_on_purpose(((const struct exo_boot *)EXO_BOOT_VA)->command_line);
 }

@@ -18,7 +18,9 @@ static struct {
 } watched[WATCHED];
 static uint32_t count;
 static void (*services_hook)(void);
-static exo_cap deaths; /* notification: bit i for watched[i] */
+static exo_cap deaths;      /* notification: bit i for watched[i] */
+static exo_time timer_next; /* when the time is up */
+static bool (*timer_rings)(exo_time *next);
 
 void power_off(uint32_t status)
 {
@@ -45,7 +47,28 @@ void watch_begin(exo_time deadline)
     if (made < 0 || exo_notification_bind((exo_cap)made) != EXO_OK)
         power_off_because(STATUS_FAILED, "cannot keep watch: %s", exo_error_text(made));
     deaths = (exo_cap)made;
+    timer_next = deadline;
     exo_timer(deadline);
+}
+
+void watch_timer(exo_time first, bool (*rings)(exo_time *next))
+{
+    timer_rings = rings;
+    exo_timer(first);
+}
+
+/* The time is up, unless the timer was lent. */
+static void timer_rang(void)
+{
+    exo_time next;
+
+    if (!timer_rings)
+        power_off_because(STATUS_TIME_OUT, "time is up");
+    if (!timer_rings(&next)) {
+        timer_rings = NULL;
+        next = timer_next;
+    }
+    exo_timer(next);
 }
 
 void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env))
@@ -80,7 +103,7 @@ void watch_run(void)
         if (bits & EVENT_SERVICES)
             services_hook();
         if (bits & EXO_EVENT_TIMER)
-            power_off_because(STATUS_TIME_OUT, "time is up");
+            timer_rang();
     }
 }
 

@@ -6,6 +6,7 @@
 #ifndef INIT_WATCH_H
 #define INIT_WATCH_H
 
+#include <stdbool.h>
 #include <exo/types.h>
 
 #define STATUS_TIME_OUT 124
@@ -31,5 +32,9 @@ _Noreturn void watch_run(void);
 
 /** For the log: how an environment ended. */
 void watch_describe(exo_cap env, char *to, size_t size);
+
+/** Lends the timer: `rings` is called at `first`, and again at each time that it stores, until it answers
+ *  false. Meanwhile the machine's time is not up. */
+void watch_timer(exo_time first, bool (*rings)(exo_time *next));
 
 #endif

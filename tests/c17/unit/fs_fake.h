@@ -8,6 +8,7 @@
 
 #include <exo/view.h>
 
+#include "lib/answers.h"
 #include "lib/heap.h"
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
@@ -371,6 +372,8 @@ const char *port_command_line(void)
 #define BOB   3u
 
 static struct request q;
+static volatile uint64_t fake_badge; /* the UTCB's */
+static uint32_t fake_again;          /* EXO_LABEL_AGAIN: calls are repeated ones */
 static _Alignas(16) char message[EXO_MSG_BYTES];
 
 static inline void fake_process(uint32_t slot, int32_t pid, uint32_t uid, uint32_t gid)
@@ -418,7 +421,9 @@ static inline int64_t serve(uint64_t badge, uint32_t label, uint64_t w0, uint64_
                          .bytes = (uint32_t)bytes,
                          .got = got};
     memmove(message, msg, bytes);
-    request_serve(&q, badge, label);
+    fake_badge = badge;
+    answers_begin();
+    request_serve(&q, &fake_badge, EXO_TAG(label | fake_again, bytes, 0));
     return (int64_t)q.r[0];
 }
 
@@ -473,6 +478,8 @@ static inline int64_t file_call(const struct opened *f, uint32_t label, uint64_t
 
 static inline void close_file(const struct opened *f)
 {
+    fake_badge = 0; /* an event: no call is served */
+    answers_begin();
     file_childless(f->handle);
 }
 
