@@ -92,6 +92,8 @@ void disk_collect(uint32_t disk);
 
 /* ---- extents (extent.c) -------------------------------------------------------------------------- */
 
+/** A capability for a client, which the driver keeps, and hears of when nobody holds it. -ENFILE */
+int64_t badge_mint(uint64_t badge);
 /** A new extent and the capability to lend: its index, or an errno. */
 int64_t extent_make(uint32_t disk, uint64_t first, uint64_t sectors, uint32_t rights);
 struct extent *extent_of_badge(uint64_t badge);

@@ -11,6 +11,16 @@ static struct extent *extent_free(void)
     return 0;
 }
 
+int64_t badge_mint(uint64_t badge)
+{
+    int64_t cap = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT, badge, 0, 0);
+
+    if (cap < 0)
+        return -ENFILE;
+    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
+    return cap;
+}
+
 int64_t extent_make(uint32_t disk, uint64_t first, uint64_t sectors, uint32_t rights)
 {
     struct extent *e = extent_free();
@@ -19,11 +29,9 @@ int64_t extent_make(uint32_t disk, uint64_t first, uint64_t sectors, uint32_t ri
 
     if (!e)
         return -ENFILE;
-    cap = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT,
-                         BADGE(BLOCK_BADGE_EXTENT, generation, index), 0, 0);
+    cap = badge_mint(BADGE(BLOCK_BADGE_EXTENT, generation, index));
     if (cap < 0)
-        return -ENFILE;
-    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
+        return cap;
     *e = (struct extent){.first = first,
                          .sectors = sectors,
                          .disk = disk,

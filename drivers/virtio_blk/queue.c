@@ -69,13 +69,11 @@ int64_t queue_make(struct extent *e, uint32_t event_bits, exo_cap notification)
     *q = (struct queue){.extent = (uint32_t)(e - state.extents), .generation = generation};
     if (page_make(q) < 0)
         return -ENOMEM;
-    cap = exo_cap_derive(EXO_SRV_ENDPOINT, EXO_R_CALL | EXO_R_GRANT,
-                         BADGE(BLOCK_BADGE_QUEUE, generation, queue_index(q)), 0, 0);
+    cap = badge_mint(BADGE(BLOCK_BADGE_QUEUE, generation, queue_index(q)));
     if (cap < 0) {
         page_drop(q);
-        return -ENFILE;
+        return cap;
     }
-    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
     q->cap = (exo_cap)cap;
     q->notification = notification;
     if (notification)
