@@ -67,8 +67,9 @@ image-update: setup        ## renew the package list image/$(IMAGE).$(ARCH).lock
 listing: configure         ## disassembly and symbols beside kernel.elf
 	@cmake --build $(BUILD) --target listing
 
-model:                     ## the protocols under weak memory ordering: one line a property
+model: setup               ## the models of protocols, in all executions: one line a property
 	@proofs/memory/check
+	@proofs/models/check
 
 prove: setup               ## the kernel's core, proved in C: one line a property
 	@proofs/prove
