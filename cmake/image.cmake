@@ -6,7 +6,8 @@
 set(image_inputs ${CMAKE_SOURCE_DIR}/image/build ${CMAKE_SOURCE_DIR}/tools/newc.py
   ${CMAKE_SOURCE_DIR}/image/exclude)
 file(GLOB_RECURSE image_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/image/files/*)
-set(own_files ${EXO_IMAGE_FILES})
+set(own ${EXO_IMAGE_FILES} usr/bin/rsctl=${CMAKE_SOURCE_DIR}/servers/init/rsctl)
+set(own_files ${own})
 list(TRANSFORM own_files REPLACE "^[^=]*=" "")
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/image/own)
 
@@ -19,7 +20,7 @@ function(exo_image name lock)
     DEPENDS ${image_inputs} ${image_files} ${CMAKE_SOURCE_DIR}/image/${name}.recipe ${lock}
     COMMENT "Debian part of the image ${name}" VERBATIM)
   add_custom_command(OUTPUT ${image}
-    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build pack ${root} ${image} ${EXO_IMAGE_FILES}
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build pack ${root} ${image} ${own}
     DEPENDS ${root} ${own_files} ${image_inputs}
     COMMENT "image ${name}" VERBATIM)
   add_custom_target(image-${name} DEPENDS ${image})

@@ -126,6 +126,7 @@ set(EXO_FS_SOURCES
   servers/fs/path.c
   servers/fs/proc.c
   servers/fs/proc_process.c
+  servers/fs/proc_services.c
   servers/fs/proc_system.c
   servers/fs/readdir.c
   servers/fs/recover.c

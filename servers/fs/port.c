@@ -372,6 +372,11 @@ int64_t port_log(char *to, uint64_t bytes)
     return to_errno(exo_log_read(EXO_SRV_LOG, to, bytes));
 }
 
+int64_t port_service(uint32_t i, struct exo_service_info *info)
+{
+    return to_errno(exo_service_info(EXO_SRV_SERVICES, i, info));
+}
+
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])
 {
     struct exo_message m = {.tag = EXO_TAG(PROC_RESIDENT, 0, 0), .w = {slot, va, pages}};

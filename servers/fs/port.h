@@ -6,6 +6,7 @@
 #ifndef FS_PORT_H
 #define FS_PORT_H
 
+#include <exo/service.h>
 #include <exo/types.h>
 #include <stddef.h>
 #include <stdbool.h>
@@ -60,6 +61,8 @@ void port_store_usage(uint64_t *limit, uint64_t *used);
 /* Reads `bytes` at `offset` of what process `slot` publishes (struct proc_shared). */
 /** The end of the kernel's log. @return bytes. */
 int64_t port_log(char *to, uint64_t bytes);
+/** What the kernel's table says of service `i`; negative: there is none. */
+int64_t port_service(uint32_t i, struct exo_service_info *info);
 /** Pages of a process's range that are in memory: all, private, written, both. */
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);

@@ -110,6 +110,7 @@ static const struct node nodes[] = {
     FILE_NODE(EXO, "counters", text_exo_counters),
     {.name = "log", .in = EXO, .mode = S_IFREG | 0400, .text = text_exo_log},
     FILE_NODE(EXO, "resources", text_exo_resources),
+    FILE_NODE(EXO, "services", text_exo_services),
     FILE_NODE(PROCESS, "stat", text_pid_stat),
     FILE_NODE(PROCESS, "status", text_pid_status),
     FILE_NODE(PROCESS, "statm", text_pid_statm),

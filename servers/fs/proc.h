@@ -26,7 +26,8 @@ text_maker text_stat, text_meminfo, text_uptime, text_loadavg, text_cpuinfo, tex
     text_kernel_command_line, text_devices, text_partitions, text_pid_max, text_os_release,
     text_os_type, text_host_name, text_os_version, text_groups_max, text_overcommit, text_somaxconn,
     text_file_max, text_random_uuid, text_entropy, text_exo_counters, text_exo_resources,
-    text_exo_log, text_inotify_instances, text_inotify_watches, text_inotify_events;
+    text_exo_log, text_exo_services, text_inotify_instances, text_inotify_watches,
+    text_inotify_events;
 /* Of a process. */
 text_maker text_pid_stat, text_pid_status, text_pid_command_line, text_pid_environment,
     text_pid_command, text_pid_maps, text_pid_smaps, text_pid_statm, text_pid_zero, text_pid_login,

@@ -269,7 +269,6 @@ static void load_server(enum server which)
         power_off_because(STATUS_FAILED, "%s: %s", s->seen.path, exo_error_text(result));
 }
 
-/* Calls need somebody who answers: whoever is called runs first. */
 static void register_server(enum server which)
 {
     struct service *s = &services[which];
@@ -280,13 +279,19 @@ static void register_server(enum server which)
     read_rights(name, &s->rights);
     format_text(path, sizeof path, "/usr/sbin/%s", name);
     result = rs_register_service(name, path, s->rights.policy, &s->id);
-    for (unsigned i = 0; i < which && result == EXO_OK; i++)
-        if (s->rights.call[i])
-            result = rs_add_dependency(s->id, services[i].id);
     if (result == EXO_OK)
         result = rs_info(s->id, &s->seen);
     if (result != EXO_OK)
         power_off_because(STATUS_FAILED, "%s: %s", name, exo_error_text(result));
+}
+
+/* Calls need somebody who answers: whoever is called runs first. */
+static void add_dependencies(const struct service *s)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        if (s->rights.call[i] && rs_add_dependency(s->id, services[i].id) != EXO_OK)
+            power_off_because(STATUS_FAILED, "%s and %s would wait for each other", s->seen.name,
+                              server_names[i]);
 }
 
 /* ---- keeping watch ------------------------------------------------------------------------------ */
@@ -395,6 +400,8 @@ void services_start(void)
     rs_use(EXO_CAP_SERVICES);
     for (unsigned i = 0; i < SERVERS; i++)
         register_server((enum server)i);
+    for (unsigned i = 0; i < SERVERS; i++)
+        add_dependencies(&services[i]);
     watch_services(services_changed);
     for (unsigned i = 0; i < SERVERS; i++)
         need(rs_start_service(services[i].id), server_names[i]);
