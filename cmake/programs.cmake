@@ -63,7 +63,6 @@ exo_archive(libos_exo native_flags
   libos/exo/start.c
   libos/exo/thread.c
 )
-exo_archive(servers_ext4 native_flags ${EXO_EXT4_SOURCES})
 exo_archive(libos_tiny native_flags
   libos/tiny/arch/${EXO_ARCH}/tiny.S
   libos/tiny/pager.c
@@ -120,6 +119,7 @@ set(EXO_FS_SOURCES
   servers/fs/file.c
   servers/fs/inode.c
   servers/fs/lock.c
+  servers/fs/mounted.c
   servers/fs/names.c
   servers/fs/notify.c
   servers/fs/parcel.c
@@ -137,10 +137,12 @@ set(EXO_FS_SOURCES
 )
 exo_server(fs
   servers/fs/disk.c
+  servers/fs/disk_volume.c
   servers/fs/heap.c
   servers/fs/main.c
   servers/fs/port.c
   ${EXO_FS_SOURCES}
+  ${EXO_EXT4_SOURCES}
 )
 exo_server(tty
   servers/tty/discipline.c

@@ -43,6 +43,7 @@ struct linux_dirent64 {
 
 /* statfs.f_type. */
 #define TMPFS_MAGIC  0x01021994
+#define EXT4_MAGIC   0x0000ef53
 #define PROC_MAGIC   0x00009fa0
 #define DEVPTS_MAGIC 0x00001cd1
 #define SYSFS_MAGIC  0x62656572

@@ -27,6 +27,27 @@ static bool parse_number(const char *at, uint64_t *out)
     return true;
 }
 
+const char *option_text(const char *line, const char *name, size_t *length)
+{
+    size_t name_bytes = strlen(name);
+    const char *found = NULL;
+
+    while (*line != '\0') {
+        const char *word = line;
+
+        while (!is_end(*line))
+            line++;
+        if (strncmp(word, name, name_bytes) == 0 && word[name_bytes] == '=' &&
+            word + name_bytes + 1 < line) {
+            found = word + name_bytes + 1;
+            *length = (size_t)(line - found);
+        }
+        while (*line != '\0' && is_end(*line))
+            line++;
+    }
+    return found;
+}
+
 uint64_t option_number(const char *line, const char *name, uint64_t otherwise)
 {
     size_t length = strlen(name);

@@ -73,6 +73,8 @@ static int64_t may_change(const struct caller *who, const struct inode *inode)
 {
     if (inode->transient || inode->volume == VOLUME_SYS)
         return -EPERM;
+    if (volumes[inode->volume].read_only)
+        return -EROFS;
     return caller_owns(who, inode);
 }
 
@@ -119,6 +121,8 @@ int64_t fs_chown(struct request *q)
         return status;
     if (inode->transient || inode->volume == VOLUME_SYS)
         return -EPERM;
+    if (volumes[inode->volume].read_only)
+        return -EROFS;
     if (q->who.uid != 0) {
         if ((uid != keep && (uid != inode->uid || q->who.uid != inode->uid)) ||
             (gid != keep &&
@@ -210,6 +214,8 @@ int64_t fs_statfs(struct request *q)
         .namelen = NAME_BYTES,
         .flags = 0x20, /* ST_VALID */
     };
+    if (inode->volume == VOLUME_DISK && (status = mounted_statfs(out)) < 0)
+        return status;
     if (out->type == TMPFS_MAGIC) {
         port_store_usage(&limit, &used);
         limit += (heap_file_limit + PAGE - 1) / PAGE;

@@ -56,6 +56,9 @@ int64_t caller_may(const struct caller *who, const struct inode *inode, uint32_t
 {
     uint32_t mode = inode->mode;
 
+    if ((want & W_OK) && volumes[inode->volume].read_only &&
+        (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+        return -EROFS;
     if (who->uid == 0) {
         if ((want & X_OK) && !S_ISDIR(mode) && !(mode & 0111))
             return -EACCES;

@@ -90,7 +90,8 @@ static int64_t archive_to_heap(struct contents *file, uint64_t keep)
 /* Makes the file one of the heap with room for `bytes`, if it can be. */
 static bool heap_can_hold(struct contents *file, uint64_t bytes)
 {
-    if (file->store == STORE_REGION || bytes > HEAP_FILE_BYTES || file->size > HEAP_FILE_BYTES)
+    if (file->store == STORE_REGION || file->store == STORE_DISK || bytes > HEAP_FILE_BYTES ||
+        file->size > HEAP_FILE_BYTES)
         return false;
     if (file->store == STORE_ARCHIVE && archive_to_heap(file, file->size) < 0)
         return false;
@@ -176,12 +177,15 @@ static bool region_reclaim(void)
 }
 
 /* Puts the file's bytes into its new region: moves whole pages of the archive, copies the rest. */
-static int64_t region_fill(struct contents *file, exo_cap region)
+static int64_t region_fill(struct inode *inode, exo_cap region)
 {
+    struct contents *file = &inode->file;
     uint64_t pages = pages_of(file->size), offset;
 
     if (!file->size)
         return 0;
+    if (file->store == STORE_DISK)
+        return mounted_read(inode, region);
     offset = file->store == STORE_ARCHIVE ? (uint64_t)(file->bytes - archive_base) : 1;
     if (offset % PAGE == 0 && !file->shares_page) {
         /* What follows in the last page, headers of the next entries, was read at the start. */
@@ -230,7 +234,7 @@ int64_t data_region(struct inode *inode)
     if ((region = port_region_make(REGION_PAGES, file->store == STORE_ARCHIVE)) < 0)
         return region;
     if ((status = runs_add(&file->runs, 0, pages_of(file->size))) < 0 ||
-        (status = region_fill(file, (exo_cap)region)) < 0) {
+        (status = region_fill(inode, (exo_cap)region)) < 0) {
         runs_drop(&file->runs);
         port_drop((exo_cap)region);
         return status;
@@ -310,6 +314,8 @@ int64_t data_read(struct inode *inode, uint64_t offset, void *to, uint64_t bytes
         return 0;
     if (bytes > file->size - offset)
         bytes = file->size - offset;
+    if (file->store == STORE_DISK && (status = data_region(inode)) < 0)
+        return status;
     if (file->store != STORE_REGION) {
         memcpy(to, file->bytes + offset, bytes);
         return (int64_t)bytes;

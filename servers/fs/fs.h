@@ -70,11 +70,21 @@ int64_t caller_owns(const struct caller *who, const struct inode *inode);
 
 /* ---- volumes: trees with a device number of their own (volume.c) ----------------------------- */
 
-enum volume { VOLUME_ROOT, VOLUME_DEV, VOLUME_PTS, VOLUME_SHM, VOLUME_PROC, VOLUME_SYS, VOLUMES };
+enum volume {
+    VOLUME_ROOT,
+    VOLUME_DEV,
+    VOLUME_PTS,
+    VOLUME_SHM,
+    VOLUME_PROC,
+    VOLUME_SYS,
+    VOLUME_DISK,
+    VOLUMES
+};
 
 struct volume_info {
     const char *type, *source, *path, *options;
     uint64_t magic;
+    bool read_only;
 };
 extern const struct volume_info volumes[VOLUMES];
 extern struct inode *volume_roots[VOLUMES];
@@ -89,6 +99,18 @@ int64_t volume_device(const char *path, uint32_t mode, uint32_t gid, uint64_t rd
 
 /* Makes the nodes of disks and partitions; after the volumes. */
 void disks_find(void);
+
+/* ---- a volume of a disk (mounted.c) ---------------------------------------------------------- */
+
+#define MOUNTED_TEXT 64u
+extern char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT];
+/* Mounts an ext4 volume, read-only, over an empty directory. -ENAMETOOLONG: a string is too long */
+int64_t mounted_mount(const char *source, const char *path);
+/* Reads the names of a directory with `unfilled`. */
+int64_t mounted_fill(struct inode *dir);
+/* Reads the contents of a file of STORE_DISK into its region. */
+int64_t mounted_read(const struct inode *inode, exo_cap region);
+int64_t mounted_statfs(struct fs_statfs *out);
 
 /* ---- runs of pages (runs.c) ------------------------------------------------------------------ */
 
@@ -107,9 +129,9 @@ void runs_drop(struct runs *r);
 
 /* ---- inodes (inode.c) ------------------------------------------------------------------------ */
 
-/* Where the contents of a regular file are. A file begins in the archive or in the heap. It moves
- * into a region when it is lent or grows past HEAP_FILE_BYTES. */
-enum store { STORE_HEAP, STORE_ARCHIVE, STORE_REGION };
+/* Where the contents of a regular file are. A file begins in the archive, in the heap, or on a disk. It
+ * moves into a region when it is lent or grows past HEAP_FILE_BYTES, or is read from the disk. */
+enum store { STORE_HEAP, STORE_ARCHIVE, STORE_REGION, STORE_DISK };
 #define HEAP_FILE_BYTES 32768u
 
 struct contents {
@@ -137,6 +159,7 @@ struct inode {
     bool mount_root;                     /* cannot be removed or renamed */
     bool transient;                      /* of procfs: lives for a request, or while it is open */
     bool listed;                         /* on the list that inode_sweep empties */
+    bool unfilled;                       /* a directory of a disk: its names were not read yet */
     uint64_t atime, mtime, ctime, btime; /* nanoseconds since 1970 */
     uint64_t rdev;                       /* devices */
     struct lock *locks;

@@ -13,6 +13,7 @@
 #include <lib/answers.h>
 #include <lib/string.h>
 #include <libos/exo/log.h>
+#include <libos/exo/options.h>
 #include <libos/exo/start.h>
 #include <rs.h>
 
@@ -141,6 +142,29 @@ static int64_t make_tree(uint64_t frames, const uint64_t secret[2])
     return 0;
 }
 
+/* mount=SOURCE:PATH on the kernel's command line, as in mount=/dev/vda1:/mnt. */
+static void mount_disk(void)
+{
+    static char text[128];
+    size_t length;
+    const char *word = option_text(port_command_line(), "mount", &length);
+    char *path;
+    int64_t status;
+
+    if (!word || length >= sizeof(text))
+        return;
+    memcpy(text, word, length);
+    path = strchr(text, ':');
+    if (!path) {
+        log_line("mount=%s: mount=SOURCE:PATH is meant", text);
+        return;
+    }
+    *path++ = 0;
+    status = mounted_mount(text, path);
+    if (status < 0)
+        log_line("%s is not mounted on %s: error %lld", text, path, (long long)-status);
+}
+
 /* The first life: files from the archive. */
 static int64_t begin(uint64_t frames, const uint64_t secret[2], uint8_t *archive,
                      uint64_t archive_bytes)
@@ -157,6 +181,7 @@ static int64_t begin(uint64_t frames, const uint64_t secret[2], uint8_t *archive
     if (volumes_make() < 0)
         return -ENOMEM;
     disks_find();
+    mount_disk();
     request_commit();
     log_line("%lld entries in the boot archive", (long long)entries);
     return 0;

@@ -66,19 +66,24 @@ static int64_t follow(struct fragments *f, struct inode *link, const struct call
 }
 
 /* What `dir` calls `name`; 0 in walk->inode if nothing. */
-static void find_name(struct walk *walk, const struct caller *who, struct inode *dir,
-                      const char *name, size_t length)
+static int64_t find_name(struct walk *walk, const struct caller *who, struct inode *dir,
+                         const char *name, size_t length)
 {
+    int64_t status = dir->unfilled ? mounted_fill(dir) : 0;
+
+    if (status < 0)
+        return status;
     walk->dir = dir;
     walk->name = name;
     walk->length = (uint32_t)length;
     if (dir->transient || dir == volume_roots[VOLUME_PROC]) {
         walk->entry = 0;
         walk->inode = proc_find(dir, who, name, length);
-        return;
+        return 0;
     }
     walk->entry = tree_find(dir, name, length);
     walk->inode = walk->entry ? walk->entry->inode : 0;
+    return 0;
 }
 
 static struct inode *above(struct inode *dir)
@@ -119,7 +124,8 @@ static int64_t walk_fragments(struct walk *walk, const struct caller *who, struc
             *walk = (struct walk){.inode = dir, .slash = true, .dots = true};
             return 0;
         }
-        find_name(walk, who, dir, name, length);
+        if ((status = find_name(walk, who, dir, name, length)) < 0)
+            return status;
         if (!walk->inode) {
             bool alive = !dir->transient && (dir->dir.self || dir->mount_root);
 

@@ -54,6 +54,9 @@ uint32_t port_slot(exo_cap cap);
 
 /* Disks (disk.c): an extent, for one opening of a block device. */
 int64_t port_extent(uint64_t rdev, bool write);
+struct ext4_device;
+/* A disk or partition for ext4 to read (disk_volume.c), and the memory for its blocks. Once. */
+int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes);
 
 /* ---- what procfs and statfs tell ---- */
 /* Pages that files may take, and have taken; the archive's in both. */

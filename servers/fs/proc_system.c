@@ -240,7 +240,8 @@ int64_t text_kernel_command_line(struct text *text, const struct synthetic *of)
 int64_t text_filesystems(struct text *text, const struct synthetic *of)
 {
     (void)of;
-    text_add(text, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tproc\nnodev\tsysfs\n");
+    text_add(text,
+             "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tproc\nnodev\tsysfs\n\text4\n");
     return 0;
 }
 
@@ -249,9 +250,11 @@ int64_t text_mounts(struct text *text, const struct synthetic *of)
     uint32_t i;
 
     (void)of;
-    for (i = 0; i < VOLUMES; i++)
-        text_add(text, "%s %s %s %s 0 0\n", volumes[i].source, volumes[i].path, volumes[i].type,
-                 volumes[i].options);
+    for (i = 0; i < VOLUMES; i++) {
+        if (volume_roots[i])
+            text_add(text, "%s %s %s %s 0 0\n", volumes[i].source, volumes[i].path, volumes[i].type,
+                     volumes[i].options);
+    }
     return 0;
 }
 
@@ -265,6 +268,8 @@ int64_t text_mountinfo(struct text *text, const struct synthetic *of)
                           : i == VOLUME_PTS || i == VOLUME_SHM ? VOLUME_DEV + 20
                                                                : VOLUME_ROOT + 20;
 
+        if (!volume_roots[i])
+            continue;
         text_add(text, "%u %u 0:%u / %s %s - %s %s rw\n", i + 20, parent,
                  (unsigned)VOLUME_DEVICE(i), volumes[i].path, volumes[i].options, volumes[i].type,
                  volumes[i].source);

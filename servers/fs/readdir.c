@@ -96,6 +96,7 @@ int64_t file_readdir(struct request *q)
     struct listing list = {.at = q->reply, .end = q->reply + bytes};
     struct inode *dir = q->file->inode, *up;
     bool full = false;
+    int64_t status;
 
     if (inode_kind(dir) != FS_DIRECTORY)
         return -ENOTDIR;
@@ -105,6 +106,8 @@ int64_t file_readdir(struct request *q)
         return -ENOENT;
     if (position > INT64_MAX || bytes < RECORD_BYTES_MAX)
         return -EINVAL;
+    if (dir->unfilled && (status = mounted_fill(dir)) < 0)
+        return status;
     inode_accessed(dir);
     if (position == 0) {
         full = !listing_add(&list, dir->ino, S_IFDIR, 1, ".", 1);

@@ -3,7 +3,7 @@
  * What is there without an archive: the volumes, and the nodes of /dev and /sys.
  *
  * A volume is a tree with a device number of its own, so that `find -xdev` and `df` see what they
- * see on Linux. All but procfs are kept by the same code; nothing is ever mounted over another.
+ * see on Linux. All but procfs are kept by the same code; a disk's is mounted.c's.
  */
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
@@ -13,12 +13,15 @@
 #include <lib/string.h>
 
 const struct volume_info volumes[VOLUMES] = {
-    [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC},
-    [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC},
-    [VOLUME_PTS] = {"devpts", "devpts", "/dev/pts", "rw,nosuid,noexec,relatime", DEVPTS_MAGIC},
-    [VOLUME_SHM] = {"tmpfs", "shm", "/dev/shm", "rw,nosuid,nodev,relatime", TMPFS_MAGIC},
-    [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC},
-    [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC},
+    [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC, false},
+    [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC, false},
+    [VOLUME_PTS] = {"devpts", "devpts", "/dev/pts", "rw,nosuid,noexec,relatime", DEVPTS_MAGIC,
+                    false},
+    [VOLUME_SHM] = {"tmpfs", "shm", "/dev/shm", "rw,nosuid,nodev,relatime", TMPFS_MAGIC, false},
+    [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC, false},
+    [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC,
+                    false},
+    [VOLUME_DISK] = {"ext4", mounted_source, mounted_path, "ro,relatime", EXT4_MAGIC, true},
 };
 KEPT struct inode *volume_roots[VOLUMES];
 

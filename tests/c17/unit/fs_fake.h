@@ -53,6 +53,12 @@ int64_t port_extent(uint64_t rdev, bool write)
     return -ENXIO;
 }
 
+int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes)
+{
+    (void)rdev, (void)device, (void)memory, (void)bytes;
+    return -ENXIO;
+}
+
 #define FAKE_REGIONS 64
 #define FAKE_PAGES   64
 

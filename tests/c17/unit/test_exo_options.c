@@ -15,6 +15,15 @@ int main(void)
     ASSERT_EQ(option_number("", "rows", 9), 9);
     TEST_END();
 
+    TEST_BEGIN("a text is found by its whole name");
+    size_t length = 0;
+    const char *line = "xmount=vdb:/a mount= mount=vda:/mnt mountx=1 rows=2";
+
+    ASSERT_TRUE(option_text(line, "mount", &length) == strstr(line, "vda"));
+    ASSERT_EQ(length, 8);
+    ASSERT_NULL(option_text("mount mount=", "mount", &length));
+    TEST_END();
+
     TEST_BEGIN("a name alone is 1, and what is no number is not there");
     ASSERT_EQ(option_number("nokaslr tty", "tty", 0), 1);
     ASSERT_EQ(option_number("rows=", "rows", 9), 9);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk or partition as the device below ext4: requests become messages to the driver, and data move
+ * between the disk and this server's block cache, which the driver may reach, uncopied.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/port.h"
+
+#include <lib/string.h>
+#include <libos/exo/block.h>
+#include <libos/exo/log.h>
+#include <servers/fs/ext4/ext4.h>
+
+#define PAGE_VA      0x0000232000000000u /* of the queue */
+#define MEMORY_VA    0x0000233000000000u
+#define MEMORY_PAGES 1024u
+
+static struct block queue;
+static struct ext4_io *under_way[BLOCK_SLOTS];
+
+/* Tells the library of all that is done. */
+static void finish(void)
+{
+    for (uint64_t left = block_finished(&queue); left != 0; left &= left - 1) {
+        uint32_t slot = (uint32_t)__builtin_ctzll(left);
+        struct ext4_io *io = under_way[slot];
+
+        under_way[slot] = 0;
+        io->done(io, block_take(&queue, slot));
+    }
+}
+
+static void volume_wait(void *context)
+{
+    (void)context;
+    block_wait(&queue);
+    finish();
+}
+
+static void volume_submit(void *context, struct ext4_io *io)
+{
+    static const uint8_t kinds[] = {[EXT4_IO_READ] = BLOCK_OP_READ,
+                                    [EXT4_IO_WRITE] = BLOCK_OP_WRITE,
+                                    [EXT4_IO_FLUSH] = BLOCK_OP_FLUSH,
+                                    [EXT4_IO_DISCARD] = BLOCK_OP_DISCARD};
+    struct block_request r = {.kind = kinds[io->kind],
+                              .first = io->offset / BLOCK_SECTOR,
+                              .sectors = io->bytes / BLOCK_SECTOR,
+                              .offset = io->memory ? (uintptr_t)io->memory - MEMORY_VA : 0};
+    uint8_t message
+        [sizeof r]; /* of the caller that is served: the driver's goes through the same page */
+    int64_t taken;
+
+    (void)context;
+    memcpy(message, exo_utcb()->msg, sizeof message);
+    while ((taken = block_submit(&queue, &r, 1)) == -EAGAIN) {
+        block_wait(&queue);
+        finish();
+        exo_yield(0);
+    }
+    memcpy(exo_utcb()->msg, message, sizeof message);
+    if (taken <= 0)
+        io->done(io, taken ? taken : -EIO);
+    else
+        under_way[r.slot] = io;
+}
+
+static uint64_t volume_now(void *context)
+{
+    (void)context;
+    return port_now();
+}
+
+static void volume_report(void *context, const char *text)
+{
+    (void)context;
+    log_line("ext4: %s", text);
+}
+
+int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes)
+{
+    int64_t extent = port_extent(rdev, false), frame, status;
+    struct block_info info;
+
+    if (extent < 0)
+        return extent;
+    if ((status = block_info((exo_cap)extent, &info)) < 0 ||
+        (status = block_open(&queue, (exo_cap)extent, PAGE_VA, 0, 0)) < 0)
+        return status;
+    frame = exo_frame_alloc(0, MEMORY_PAGES);
+    if (frame < 0 || exo_map(0, MEMORY_VA, MEMORY_PAGES, (exo_cap)frame, 0,
+                             EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+        return -ENOMEM;
+    if ((status = block_buffer(&queue, 0, (exo_cap)frame)) < 0)
+        return status;
+    *device = (struct ext4_device){
+        .bytes = info.sectors * BLOCK_SECTOR,
+        .read_only = true,
+        .submit = volume_submit,
+        .wait = volume_wait,
+        .now = volume_now,
+        .report = volume_report,
+    };
+    *memory = (void *)MEMORY_VA;
+    *bytes = MEMORY_PAGES * PAGE;
+    return 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A volume of a disk in the tree, read-only so far. fs's own inodes and names are its cache: a directory
+ * is read, whole, when a path first leads into it or lists it (`unfilled`), a file when it is first
+ * read or lent (STORE_DISK). Everything above sees the tree that it knows.
+ */
+#include "servers/fs/fs.h"
+#include "servers/fs/port.h"
+#include "servers/fs/recover.h"
+
+#include <lib/heap.h>
+#include <lib/string.h>
+#include <servers/fs/ext4/ext4.h>
+
+#define NAMES_AT_ONCE 32u
+#define READ_BYTES    (64u * 1024)
+
+static struct ext4 *volume; /* of this life; what is below outlives it, and so does the tree */
+KEPT static uint64_t device;
+KEPT char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT];
+KEPT static struct inode **linked; /* files with several names, which must be one inode each */
+KEPT static uint32_t linked_count;
+
+/* A new life opens the volume again when somebody first asks for what is not in the tree. What the library
+ * of the last one had on the heap (some 250 KiB) stays there. */
+static int64_t volume_open(void)
+{
+    struct ext4_options options = {.read_only = true};
+    struct ext4_device disk;
+    int64_t status;
+
+    if (volume)
+        return 0;
+    if ((status = port_volume(device, &disk, &options.memory, &options.bytes)) < 0)
+        return status;
+    return ext4_mount(&volume, &disk, &options);
+}
+
+/* ---- inodes ---- */
+
+static uint64_t ns_of(struct ext4_time t)
+{
+    return (uint64_t)t.seconds * 1000000000 + t.nanoseconds;
+}
+
+static struct inode *linked_find(uint32_t ino)
+{
+    for (uint32_t i = 0; i < linked_count; i++) {
+        if (linked[i]->ino == ino)
+            return linked[i];
+    }
+    return 0;
+}
+
+static int64_t linked_add(struct inode *inode)
+{
+    struct inode **more = heap_resize(linked, (linked_count + 1) * sizeof(*more));
+
+    if (!more)
+        return -ENOSPC;
+    SET(linked, more);
+    SET(linked[linked_count], inode);
+    SET(linked_count, linked_count + 1);
+    return 0;
+}
+
+static int64_t set_target(struct inode *inode)
+{
+    static char target[PATH_BYTES + 1];
+    int64_t length = ext4_readlink(volume, (uint32_t)inode->ino, target, sizeof(target));
+
+    if (length < 0)
+        return length;
+    if (length > (int64_t)PATH_BYTES)
+        return -ENAMETOOLONG;
+    return inode_set_target(inode, target, (size_t)length);
+}
+
+/* What the disk says of an inode, but for its contents. */
+static int64_t attributes_set(struct inode *inode, const struct ext4_attr *attr)
+{
+    undo_save(inode, sizeof(*inode));
+    inode->ino = attr->ino;
+    inode->mode = attr->mode;
+    inode->uid = attr->uid;
+    inode->gid = attr->gid;
+    inode->atime = ns_of(attr->atime);
+    inode->mtime = ns_of(attr->mtime);
+    inode->ctime = ns_of(attr->ctime);
+    inode->btime = ns_of(attr->btime);
+    inode->unfilled = S_ISDIR(attr->mode);
+    if (S_ISREG(attr->mode)) {
+        inode->file.store = STORE_DISK;
+        inode->file.size = attr->size;
+    }
+    if (S_ISCHR(attr->mode) || S_ISBLK(attr->mode))
+        inode->rdev = FS_DEV(attr->major, attr->minor);
+    return S_ISLNK(attr->mode) ? set_target(inode) : 0;
+}
+
+static int64_t inode_of(uint32_t ino, struct inode **out, uint32_t *nlink)
+{
+    struct ext4_attr attr;
+    int64_t status = ext4_getattr(volume, ino, &attr);
+
+    if (status < 0)
+        return status;
+    *nlink = attr.nlink;
+    if ((*out = linked_find(ino)))
+        return 0;
+    *out = inode_make(attr.mode, attr.uid, attr.gid, VOLUME_DISK);
+    if (!*out)
+        return -ENOSPC;
+    status = attributes_set(*out, &attr);
+    if (status >= 0 && attr.nlink > 1 && !S_ISDIR(attr.mode))
+        status = linked_add(*out);
+    if (status < 0)
+        inode_unused(*out);
+    return status;
+}
+
+/* ---- directories ---- */
+
+static struct names {
+    uint32_t count;
+    struct {
+        uint32_t ino;
+        uint8_t length;
+        char text[NAME_BYTES];
+    } name[NAMES_AT_ONCE];
+} names;
+
+static bool take_name(void *context, uint64_t position, const struct ext4_listed *entry)
+{
+    (void)context, (void)position;
+    if (names.count == NAMES_AT_ONCE)
+        return false;
+    if (entry->name[0] == '.' &&
+        (entry->length == 1 || (entry->length == 2 && entry->name[1] == '.')))
+        return true;
+    names.name[names.count].ino = entry->ino;
+    names.name[names.count].length = entry->length;
+    memcpy(names.name[names.count].text, entry->name, entry->length);
+    names.count++;
+    return true;
+}
+
+static int64_t add_names(struct inode *dir)
+{
+    for (uint32_t i = 0; i < names.count; i++) {
+        const char *text = names.name[i].text;
+        size_t length = names.name[i].length;
+        struct inode *inode;
+        uint32_t nlink;
+        int64_t status;
+
+        if (tree_find(dir, text, length)) /* a call before this one came so far */
+            continue;
+        if ((status = inode_of(names.name[i].ino, &inode, &nlink)) < 0)
+            return status;
+        if ((status = tree_add(dir, text, length, inode)) < 0) {
+            inode_unused(inode);
+            return status;
+        }
+        SET(inode->nlink, nlink);
+    }
+    return 0;
+}
+
+int64_t mounted_fill(struct inode *dir)
+{
+    uint64_t position = 0;
+    int64_t more, status = volume_open();
+    uint32_t nlink = dir->nlink;
+
+    if (status < 0)
+        return status;
+    do {
+        names.count = 0;
+        more = ext4_readdir(volume, (uint32_t)dir->ino, &position, take_name, 0);
+        if (more < 0)
+            return more;
+        if ((status = add_names(dir)) < 0)
+            return status;
+        SET(dir->nlink, nlink); /* tree_add has counted what the disk has counted already */
+        request_pause(); /* what is there so far is right, and is passed over the next time */
+    } while (more);
+    SET(dir->unfilled, false);
+    return 0;
+}
+
+/* ---- files ---- */
+
+int64_t mounted_read(const struct inode *inode, exo_cap region)
+{
+    static uint8_t buffer[READ_BYTES];
+    int64_t opened = volume_open();
+
+    if (opened < 0)
+        return opened;
+    for (uint64_t offset = 0; offset < inode->file.size;) {
+        int64_t status,
+            got = ext4_read(volume, (uint32_t)inode->ino, offset, buffer, sizeof(buffer));
+
+        if (got <= 0)
+            return got < 0 ? got : -EIO;
+        if ((status = port_region_write(region, PAGE + offset, buffer, (uint64_t)got)) < 0)
+            return status;
+        offset += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* ---- the volume ---- */
+
+int64_t mounted_statfs(struct fs_statfs *out)
+{
+    struct ext4_statfs s;
+    int64_t status = volume_open();
+
+    if (status < 0)
+        return status;
+    ext4_statfs(volume, &s);
+    out->bsize = s.block_bytes;
+    out->blocks = s.blocks;
+    out->bfree = s.free_blocks;
+    out->bavail = s.available_blocks;
+    out->files = s.inodes;
+    out->ffree = s.free_inodes;
+    return 0;
+}
+
+static int64_t find(const char *path, struct inode **out)
+{
+    static const struct caller root = {0};
+    struct walk walk;
+    int64_t status = path_walk(&walk, &root, tree_root, path, strlen(path), WALK_FOLLOW);
+
+    *out = walk.inode;
+    return status < 0 ? status : walk.inode ? 0 : -ENOENT;
+}
+
+int64_t mounted_mount(const char *source, const char *path)
+{
+    struct inode *node, *dir;
+    struct ext4_attr attr;
+    int64_t status;
+
+    if (strlen(source) >= MOUNTED_TEXT || strlen(path) >= MOUNTED_TEXT)
+        return -ENAMETOOLONG;
+    if ((status = find(source, &node)) < 0 || (status = find(path, &dir)) < 0)
+        return status;
+    if (!S_ISBLK(node->mode))
+        return -ENOTBLK;
+    if (!S_ISDIR(dir->mode))
+        return -ENOTDIR;
+    if (volume || dir->mount_root || dir->dir.first)
+        return -EBUSY;
+    SET(device, node->rdev);
+    if ((status = volume_open()) < 0 || (status = ext4_getattr(volume, EXT4_ROOT, &attr)) < 0 ||
+        (status = attributes_set(dir, &attr)) < 0)
+        return status;
+    SET(dir->volume, VOLUME_DISK);
+    SET(dir->mount_root, true);
+    SET(dir->nlink, attr.nlink);
+    SET(volume_roots[VOLUME_DISK], dir);
+    undo_save(mounted_source, sizeof(mounted_source));
+    undo_save(mounted_path, sizeof(mounted_path));
+    memcpy(mounted_source, source, strlen(source) + 1);
+    memcpy(mounted_path, path, strlen(path) + 1);
+    return 0;
+}
