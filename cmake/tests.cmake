@@ -74,6 +74,12 @@ if(EXO_ARCH STREQUAL "x86_64")
   endforeach()
 endif()
 
+if(EXO_ARCH STREQUAL "x86_64" AND CMAKE_HOST_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  add_test(NAME prove/cap_bounded
+    COMMAND ${CMAKE_SOURCE_DIR}/proofs/bounded/check ${CMAKE_BINARY_DIR}/cbmc)
+  set_tests_properties(prove/cap_bounded PROPERTIES LABELS "prove;long" TIMEOUT 900)
+endif()
+
 # exo_guest_test(TEST CPUS LABELS): the line's test `name`, on a machine of so many processors.
 function(exo_guest_test test cpus labels)
   set(test ${EXO_TEST_PREFIX}${test})
