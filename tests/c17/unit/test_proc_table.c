@@ -84,6 +84,7 @@ static void test_numbers(void)
         ASSERT_EQ(slot, a);
         ASSERT_EQ(entries[slot].pid, i);
         table_remove(slot);
+        undo_commit();
     }
     ASSERT_EQ(entries[start(INIT_SLOT)].pid, PID_REUSE);
     ASSERT_TRUE(table_ok());
@@ -101,6 +102,7 @@ static void test_numbers(void)
         uint32_t slot = start(INIT_SLOT);
         ASSERT_NE(entries[slot].pid, sid);
         table_remove(slot);
+        undo_commit();
     }
     table_remove(member);
     ASSERT_EQ(table_find_session(sid), NOBODY);
