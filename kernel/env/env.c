@@ -13,7 +13,7 @@ struct env *env_current(void)
     return thread_current()->env;
 }
 
-int64_t env_create(struct account *account, struct env **out)
+int64_t env_make(struct account *account, struct env **out)
 {
     void *made;
     int64_t st = object_create(EXO_ENV, account, &made);
@@ -30,6 +30,17 @@ int64_t env_create(struct account *account, struct env **out)
         object_unref(&e->object);
         return EXO_ENOMEM;
     }
+    *out = e;
+    return EXO_OK;
+}
+
+int64_t env_create(struct account *account, struct env **out)
+{
+    struct env *e;
+    int64_t st = env_make(account, &e);
+
+    if (st != EXO_OK)
+        return st;
     if ((st = env_grant_at(e, &e->object, EXO_R_ALL, EXO_CAP_ENV)) < 0 ||
         (st = env_grant_at(e, &account->object, EXO_R_READ | EXO_R_CHARGE | EXO_R_GRANT,
                            EXO_CAP_ACCOUNT)) < 0) {

@@ -67,6 +67,8 @@ struct env *env_current(void);
 
 /** Makes an empty environment with slots 1 (itself) and 2 (the account) filled. */
 int64_t env_create(struct account *account, struct env **out);
+/** The same without any capability in its table: an image, which never runs (kernel/resurrection). */
+int64_t env_make(struct account *account, struct env **out);
 /** Ends it: see above. Harmless on a dead one. */
 void env_kill(struct env *env, enum exo_cause cause, int64_t status);
 /** The rest of env_kill: as long as threads of it run on other CPUs it only tells them to stop, and is

@@ -12,27 +12,6 @@
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-/* An environment without the capabilities to itself and its account that others begin with. */
-static int64_t image_make(struct account *account, struct env **out)
-{
-    void *made;
-    int64_t st = object_create(EXO_ENV, account, &made);
-
-    if (st != EXO_OK)
-        return st;
-    struct env *e = made;
-    e->account = account;
-    e->childless = CAP_NIL;
-    object_ref(&account->object);
-    if (!space_init(&e->space, account, e->object.index)) {
-        e->object.dead = 1;
-        object_unref(&e->object);
-        return EXO_ENOMEM;
-    }
-    *out = e;
-    return EXO_OK;
-}
-
 static int64_t take_thread(struct snapshot *s, struct thread *t, bool with_fpu)
 {
     if (with_fpu) {
@@ -59,7 +38,7 @@ static int64_t take_piece(struct snapshot *s, struct thread *t, bool with_fpu)
     struct env *env = t->env;
     int64_t st = EXO_OK;
 
-    if (!s->image && (st = image_make(env->account, &s->image)) != EXO_OK)
+    if (!s->image && (st = env_make(env->account, &s->image)) != EXO_OK)
         return st;
     s->of = env;
     if ((st = env_slots_freeze(env, s->image, &s->slot, TAKE_CAPS)) != EXO_OK)

@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "tap.h"
 
 static char big[1 << 20], back[1 << 20];
 

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "tap.h"
 
 /* ---- the next event ---- */
 
@@ -555,7 +555,7 @@ static void test_descriptor(void)
     if (fork() == 0) { /* whose copies are the same instance */
         CHECK(inotify_add_watch(ifd, "d/name", IN_MODIFY) == 2);
         put("d/name", "2");
-        _exit(bad);
+        _exit(tap_bad);
     }
     CHECK(wait(&status) > 0 && status == 0);
     close(ifd);
@@ -629,7 +629,7 @@ static void test_limits(void)
             }
             for (n = 0; n < 100; n++) /* and when the process goes */
                 inotify_init();
-            _exit(bad);
+            _exit(tap_bad);
         }
         CHECK(wait(&st) > 0 && st == 0);
         usleep(100000);
@@ -637,7 +637,7 @@ static void test_limits(void)
             CHECK(setuid(1000) == 0);
             for (n = 0; n < 100; n++)
                 CHECK(inotify_init() >= 0);
-            _exit(bad);
+            _exit(tap_bad);
         }
         CHECK(wait(&st) > 0 && st == 0);
     }

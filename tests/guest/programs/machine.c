@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "tap.h"
 #include "registers.h"
 
 #define PATTERN 0x0101010101010101ull
@@ -44,19 +44,19 @@ static int64_t call_checked(uint64_t number, uint64_t a0, uint64_t a1, uint64_t 
         if ((KEPT & 1ull << n) && seen[n] != want) {
             printf("# call %d: register %u is %#llx\n", (int)number, n,
                    (unsigned long long)seen[n]);
-            bad = 1;
+            tap_bad = 1;
         }
         if ((FLOATS_KEPT & 1ull << n) && seen[32 + n] != PATTERN * n) {
             printf("# call %d: vector register %u is %#llx\n", (int)number, n,
                    (unsigned long long)seen[32 + n]);
-            bad = 1;
+            tap_bad = 1;
         }
     }
     for (unsigned i = 1; i < 6; i++) {
         if (seen[places[i]] != arguments[i]) {
             printf("# call %d: argument %u is %#llx\n", (int)number, i,
                    (unsigned long long)seen[places[i]]);
-            bad = 1;
+            tap_bad = 1;
         }
     }
     (void)result;
@@ -313,7 +313,7 @@ static void test_vdso(void)
     for (int64_t last = 0, i = 0; function && i < 10000; i++) {
         vdso_clock(CLOCK_MONOTONIC, &here);
         if (ns_of(&here) < last)
-            bad = 1;
+            tap_bad = 1;
         last = ns_of(&here);
     }
     end();

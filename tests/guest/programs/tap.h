@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a guest program reports its checks: TAP on standard output, the failed lines as comments. */
+/* How a guest program reports its checks, on Linux and here alike: TAP on standard output, the failed lines
+ * as comments. */
 #ifndef TAP_H
 #define TAP_H
 
@@ -34,6 +35,12 @@ static void end(void)
     printf("%s %d - %s\n", tap_bad ? "not ok" : "ok", tap_count, tap_name);
     fflush(stdout);
     tap_failed += tap_bad;
+}
+
+/* A call's result is -1 with this errno. */
+static inline int fails(long result, int code)
+{
+    return result == -1 && errno == code;
 }
 
 static int finish(void)
