@@ -400,13 +400,14 @@ void sched_unready(struct thread *t)
     sched_look(t);
 }
 
-/* Cannot or must not run here at once, or its limits have to be looked at. */
+/* Cannot or must not run here at once, or its limits have to be looked at. Nor does it while this CPU
+ * has been told to look around: if the current thread is to end, that is where pick ends it. */
 static __attribute__((noinline)) void direct_checked(struct thread *t)
 {
     struct cpu_state *cpu = this_cpu();
 
-    if (t->suspended || cpu->occupied >> 1 >> t->priority != 0 || !allowed(t, cpu) ||
-        over_budget(t)) {
+    if (t->suspended || cpu->reschedule || cpu->occupied >> 1 >> t->priority != 0 ||
+        !allowed(t, cpu) || over_budget(t)) {
         sched_ready(t);
         cpu->reschedule = true;
     } else {
@@ -416,8 +417,10 @@ static __attribute__((noinline)) void direct_checked(struct thread *t)
 
 void sched_direct(struct thread *t)
 {
+    const struct cpu_state *cpu = this_cpu();
+
     /* `>> 1 >> p`: a thread of priority 31 has nobody above it. */
-    if (t->suspended || t->limits || this_cpu()->occupied >> 1 >> t->priority != 0)
+    if (t->suspended || t->limits || cpu->reschedule || cpu->occupied >> 1 >> t->priority != 0)
         direct_checked(t);
     else
         load(t);
