@@ -113,6 +113,7 @@ set(EXO_FS_SOURCES
   servers/fs/archive.c
   servers/fs/attr.c
   servers/fs/caller.c
+  servers/fs/changes.c
   servers/fs/data.c
   servers/fs/events.c
   servers/fs/fifo.c
@@ -134,6 +135,7 @@ set(EXO_FS_SOURCES
   servers/fs/runs.c
   servers/fs/tree.c
   servers/fs/volume.c
+  servers/fs/writeback.c
 )
 exo_server(fs
   servers/fs/disk.c
@@ -142,8 +144,13 @@ exo_server(fs
   servers/fs/main.c
   servers/fs/port.c
   ${EXO_FS_SOURCES}
-  ${EXO_EXT4_SOURCES}
 )
+# ext4 with a heap of its own, which ends with each life of fs: servers/fs/disk_volume.c.
+exo_archive(servers_ext4 native_flags lib/heap.c ${EXO_EXT4_SOURCES})
+foreach(name heap_alloc heap_zeroed heap_resize heap_free heap_source heap_use)
+  target_compile_definitions(servers_ext4 PRIVATE ${name}=volume_${name})
+endforeach()
+target_link_libraries(fs PRIVATE servers_ext4)
 exo_server(tty
   servers/tty/discipline.c
   servers/tty/editing.c

@@ -103,6 +103,8 @@ void extent_unheld(struct extent *e);
 /* ---- queues (queue.c) ---------------------------------------------------------------------------- */
 
 int64_t queue_make(struct extent *e, uint32_t event_bits, exo_cap notification);
+/** Whether requests of clients that are gone are under way at a disk. */
+bool queues_drain(uint32_t disk);
 struct queue *queue_of_badge(uint64_t badge);
 /** The page that its client reads. */
 struct block_page *queue_page(uint32_t queue);

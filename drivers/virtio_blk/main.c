@@ -109,6 +109,26 @@ static int64_t serve_making(struct extent *e, const struct exo_message *m, struc
     return 0;
 }
 
+static void close_unheld(void)
+{
+    struct exo_cap_info info;
+    int64_t cap;
+
+    while ((cap = exo_next_childless()) > 0) {
+        struct extent *e;
+        struct queue *q;
+
+        if (exo_cap_info((exo_cap)cap, &info) != EXO_OK)
+            continue;
+        if ((e = extent_of_badge(info.badge)) && e->cap == (exo_cap)cap)
+            extent_unheld(e);
+        else if ((q = queue_of_badge(info.badge)) && q->cap == (exo_cap)cap)
+            queue_unheld(q);
+    }
+}
+
+/* What a client that died had under way is done first: the one who comes after it is not to meet writes
+ * that it knows nothing of. */
 static int64_t serve_queue(struct extent *e, const struct exo_message *m, exo_cap *got,
                            struct answer *a)
 {
@@ -116,6 +136,9 @@ static int64_t serve_queue(struct extent *e, const struct exo_message *m, exo_ca
     int64_t index = state.made.index;
 
     if (!is_again(m, badge)) {
+        close_unheld();
+        if (queues_drain(e->disk))
+            return -EAGAIN;
         index = queue_make(e, (uint32_t)m->w[0], *got);
         note_made(m, badge, index);
         if (index >= 0)
@@ -209,24 +232,6 @@ static void serve(struct exo_message *m)
 }
 
 /* ---- events -------------------------------------------------------------------------------------- */
-
-static void close_unheld(void)
-{
-    struct exo_cap_info info;
-    int64_t cap;
-
-    while ((cap = exo_next_childless()) > 0) {
-        struct extent *e;
-        struct queue *q;
-
-        if (exo_cap_info((exo_cap)cap, &info) != EXO_OK)
-            continue;
-        if ((e = extent_of_badge(info.badge)) && e->cap == (exo_cap)cap)
-            extent_unheld(e);
-        else if ((q = queue_of_badge(info.badge)) && q->cap == (exo_cap)cap)
-            queue_unheld(q);
-    }
-}
 
 static void serve_events(uint32_t bits)
 {

@@ -58,6 +58,17 @@ static int64_t page_make(struct queue *q)
     return -ENOMEM;
 }
 
+bool queues_drain(uint32_t disk)
+{
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        const struct queue *q = &state.queues[i];
+
+        if (q->valid && !q->cap && q->under_way != 0 && state.extents[q->extent].disk == disk)
+            return true;
+    }
+    return false;
+}
+
 int64_t queue_make(struct extent *e, uint32_t event_bits, exo_cap notification)
 {
     struct queue *q = queue_free();

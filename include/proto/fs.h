@@ -94,7 +94,7 @@ enum fs_op {
     FS_GETCWD,   /* w0: number of a directory; reply msg: its absolute path */
     FS_MOUNT,    /* reserved: -ENOSYS until there is something to mount */
     FS_UMOUNT,
-    FS_SYNC,
+    FS_SYNC,           /* w0: 0; 1: and nothing is written to disks from now on (servers only) */
     FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region (with GRANT).
                           Makes the socket's inode; -EADDRINUSE if the name is taken. w2: 1: an
                           abstract name, whose path begins with 0; it ends when the word at the

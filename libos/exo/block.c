@@ -55,15 +55,20 @@ int64_t block_part(exo_cap extent, uint64_t first, uint64_t sectors, uint32_t ri
 int64_t block_open(struct block *b, exo_cap extent, uint64_t va, exo_cap notification,
                    uint32_t bits)
 {
-    struct exo_message m = ipc_message(BLOCK_QUEUE, bits, 0, 0, 0);
     exo_cap caps[2];
     int64_t result;
 
-    if (notification) {
-        exo_utcb()->send[0] = (struct exo_send){notification, EXO_SEND_COPY};
-        m.tag = EXO_TAG(BLOCK_QUEUE, 0, 1);
+    for (;;) {
+        struct exo_message m = ipc_message(BLOCK_QUEUE, bits, 0, 0, 0);
+
+        if (notification) {
+            exo_utcb()->send[0] = (struct exo_send){notification, EXO_SEND_COPY};
+            m.tag = EXO_TAG(BLOCK_QUEUE, 0, 1);
+        }
+        if ((result = call(extent, &m, caps, 2)) != -EAGAIN)
+            break;
+        exo_yield(0); /* requests of a client that died are under way */
     }
-    result = call(extent, &m, caps, 2);
     if (result < 0)
         return result;
     *b = (struct block){.queue = caps[0], .region = caps[1], .page = (void *)va};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls that look at an inode or change what is written in it, by path or by number. */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 
 #include <lib/string.h>
@@ -73,7 +74,7 @@ static int64_t may_change(const struct caller *who, const struct inode *inode)
 {
     if (inode->transient || inode->volume == VOLUME_SYS)
         return -EPERM;
-    if (volumes[inode->volume].read_only)
+    if (volume_is_read_only(inode))
         return -EROFS;
     return caller_owns(who, inode);
 }
@@ -97,7 +98,7 @@ int64_t fs_chmod(struct request *q)
     SET(inode->mode, (inode->mode & S_IFMT) | mode);
     inode_changed(inode);
     notify_file(inode, q->via, IN_ATTRIB);
-    return 0;
+    return on_disk(inode) ? change_attributes(inode) : 0;
 }
 
 /* What a write or a change of owner takes away from a program: the right to act as its owner. */
@@ -121,7 +122,7 @@ int64_t fs_chown(struct request *q)
         return status;
     if (inode->transient || inode->volume == VOLUME_SYS)
         return -EPERM;
-    if (volumes[inode->volume].read_only)
+    if (volume_is_read_only(inode))
         return -EROFS;
     if (q->who.uid != 0) {
         if ((uid != keep && (uid != inode->uid || q->who.uid != inode->uid)) ||
@@ -136,7 +137,7 @@ int64_t fs_chown(struct request *q)
     drop_set_ids(inode);
     inode_changed(inode);
     notify_file(inode, q->via, IN_ATTRIB);
-    return 0;
+    return on_disk(inode) ? change_attributes(inode) : 0;
 }
 
 int64_t fs_utimes(struct request *q)
@@ -166,7 +167,7 @@ int64_t fs_utimes(struct request *q)
                 atime == TIME_KEEP   ? IN_MODIFY
                 : mtime == TIME_KEEP ? IN_ACCESS
                                      : IN_ATTRIB);
-    return 0;
+    return on_disk(inode) ? change_attributes(inode) : 0;
 }
 
 int64_t fs_truncate(struct request *q)
@@ -244,6 +245,7 @@ int64_t fs_getcwd(struct request *q)
 
 int64_t fs_sync(struct request *q)
 {
-    (void)q; /* everything is where it stays: in memory */
-    return 0;
+    if (q->w[0] == 0)
+        return disk_sync(0);
+    return q->who.entry ? -EPERM : mounted_unmount();
 }

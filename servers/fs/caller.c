@@ -56,7 +56,7 @@ int64_t caller_may(const struct caller *who, const struct inode *inode, uint32_t
 {
     uint32_t mode = inode->mode;
 
-    if ((want & W_OK) && volumes[inode->volume].read_only &&
+    if ((want & W_OK) && volume_is_read_only(inode) &&
         (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
         return -EROFS;
     if (who->uid == 0) {

@@ -13,6 +13,7 @@
  */
 #include "servers/fs/after.h"
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 #include "servers/fs/recover.h"
 
@@ -37,7 +38,9 @@ uint64_t data_pages(const struct inode *inode)
 {
     const struct contents *file = &inode->file;
 
-    return file->store == STORE_REGION ? file->runs.pages : pages_of(file->size);
+    return file->store == STORE_REGION ? file->runs.pages
+           : file->store == STORE_DISK ? file->capacity
+                                       : pages_of(file->size);
 }
 
 /* ---- in the heap ---- */
@@ -185,7 +188,7 @@ static int64_t region_fill(struct inode *inode, exo_cap region)
     if (!file->size)
         return 0;
     if (file->store == STORE_DISK)
-        return mounted_read(inode, region);
+        return mounted_read(inode, region, &file->runs);
     offset = file->store == STORE_ARCHIVE ? (uint64_t)(file->bytes - archive_base) : 1;
     if (offset % PAGE == 0 && !file->shares_page) {
         /* What follows in the last page, headers of the next entries, was read at the start. */
@@ -233,7 +236,8 @@ int64_t data_region(struct inode *inode)
         return -ENFILE;
     if ((region = port_region_make(REGION_PAGES, file->store == STORE_ARCHIVE)) < 0)
         return region;
-    if ((status = runs_add(&file->runs, 0, pages_of(file->size))) < 0 ||
+    if ((file->store != STORE_DISK &&
+         (status = runs_add(&file->runs, 0, pages_of(file->size))) < 0) ||
         (status = region_fill(inode, (exo_cap)region)) < 0) {
         runs_drop(&file->runs);
         port_drop((exo_cap)region);
@@ -242,6 +246,8 @@ int64_t data_region(struct inode *inode)
     cap_keep((exo_cap)region);
     if (file->store == STORE_HEAP)
         heap_release(file);
+    if (file->store == STORE_DISK)
+        SET(file->capacity, 0);
     SET(file->bytes, 0);
     SET(file->store, STORE_REGION);
     SET(file->region, region);
@@ -269,6 +275,8 @@ int64_t data_lend(struct inode *inode, bool writable)
 {
     int64_t status = data_region(inode);
 
+    if (status >= 0 && writable && on_disk(inode))
+        status = written_mark(inode, 0, 0);
     if (status < 0)
         return status;
     if (!inode->file.lent)
@@ -334,6 +342,8 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
         return -EFBIG;
     if (bytes == 0)
         return 0;
+    if (on_disk(inode) && (status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
+        return status;
     if (heap_can_hold(file, end)) {
         /* Not logged: who asked writes the same once more, and behind the end is nothing. */
         unlogged(file->bytes, file->capacity);
@@ -392,6 +402,25 @@ static int64_t region_resize(struct inode *inode, uint64_t size)
     return 0;
 }
 
+/* What is to stay is in memory before the disk gives it up. */
+static int64_t disk_resize(struct inode *inode, uint64_t size)
+{
+    struct contents *file = &inode->file;
+    int64_t status;
+
+    if (file->store == STORE_DISK && size != 0 && (status = data_region(inode)) < 0)
+        return status;
+    if ((status = change_resize(inode, size)) < 0)
+        return status;
+    written_cut(inode, pages_of(size));
+    if (file->store == STORE_DISK) {
+        SET(file->store, STORE_HEAP);
+        SET(file->capacity, 0);
+        SET(file->size, 0);
+    }
+    return 0;
+}
+
 int64_t data_resize(struct inode *inode, uint64_t size)
 {
     struct contents *file = &inode->file;
@@ -399,6 +428,8 @@ int64_t data_resize(struct inode *inode, uint64_t size)
 
     if (size > FILE_BYTES)
         return -EFBIG;
+    if (on_disk(inode) && (status = disk_resize(inode, size)) < 0)
+        return status;
     if (size < file->size)
         SET(file->generation, file->generation + 1);
     SET(file->sequence, file->sequence + 1);
@@ -444,6 +475,8 @@ int64_t data_allocate(struct inode *inode, uint64_t offset, uint64_t bytes, bool
 
     if (offset > FILE_BYTES || bytes > FILE_BYTES - offset)
         return -EFBIG;
+    if (on_disk(inode) && (status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
+        return status;
     if (!heap_can_hold(file, end)) {
         if ((status = data_region(inode)) < 0)
             return status;
@@ -465,6 +498,8 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
         return 0;
     if (end > file->size)
         end = file->size;
+    if (on_disk(inode) && (status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
+        return status;
     SET(file->sequence, file->sequence + 1);
     if (heap_can_hold(file, file->size)) {
         after(AFTER_CLEAR, file->bytes + offset, 0, 0, end - offset);
@@ -502,6 +537,8 @@ void data_drop(struct inode *inode)
 {
     struct contents *file = &inode->file;
 
+    if (file->written)
+        written_drop(inode);
     if (file->store == STORE_REGION)
         region_release(inode);
     else if (file->store == STORE_HEAP)

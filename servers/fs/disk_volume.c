@@ -6,6 +6,7 @@
 #include "servers/fs/fs.h"
 #include "servers/fs/port.h"
 
+#include <lib/heap.h>
 #include <lib/string.h>
 #include <libos/exo/block.h>
 #include <libos/exo/log.h>
@@ -14,6 +15,8 @@
 #define PAGE_VA      0x0000232000000000u /* of the queue */
 #define MEMORY_VA    0x0000233000000000u
 #define MEMORY_PAGES 1024u
+#define HEAP_VA      0x0000234000000000u
+#define HEAP_PAGES   4096u
 
 static struct block queue;
 static struct ext4_io *under_way[BLOCK_SLOTS];
@@ -77,14 +80,44 @@ static void volume_report(void *context, const char *text)
     log_line("ext4: %s", text);
 }
 
-int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes)
+/* The library's own heap is as mortal as the library; the heap of fs is kept. cmake/programs.cmake builds
+ * the library with these names. */
+void volume_heap_source(heap_more *more);
+
+static char *heap_at;
+
+static void *more_heap(size_t *bytes)
 {
-    int64_t extent = port_extent(rdev, false), frame, status;
+    size_t pages = (*bytes + PAGE - 1) / PAGE;
+    char *piece = heap_at;
+
+    if (piece + pages * PAGE > (char *)HEAP_VA + HEAP_PAGES * PAGE)
+        return 0;
+    heap_at += pages * PAGE;
+    *bytes = pages * PAGE;
+    return piece;
+}
+
+static int64_t heap_begin(void)
+{
+    if (heap_at)
+        return 0;
+    if (exo_map(0, HEAP_VA, HEAP_PAGES, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+        return -ENOMEM;
+    heap_at = (char *)HEAP_VA;
+    volume_heap_source(more_heap);
+    return 0;
+}
+
+int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
+                    size_t *bytes)
+{
+    int64_t extent = port_extent(rdev, write), frame, status;
     struct block_info info;
 
     if (extent < 0)
         return extent;
-    if ((status = block_info((exo_cap)extent, &info)) < 0 ||
+    if ((status = heap_begin()) < 0 || (status = block_info((exo_cap)extent, &info)) < 0 ||
         (status = block_open(&queue, (exo_cap)extent, PAGE_VA, 0, 0)) < 0)
         return status;
     frame = exo_frame_alloc(0, MEMORY_PAGES);
@@ -95,7 +128,7 @@ int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, si
         return status;
     *device = (struct ext4_device){
         .bytes = info.sectors * BLOCK_SECTOR,
-        .read_only = true,
+        .read_only = !write,
         .submit = volume_submit,
         .wait = volume_wait,
         .now = volume_now,

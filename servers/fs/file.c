@@ -11,6 +11,7 @@
  * random: nobody guesses the number of a directory that he was not given.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
 #include "servers/fs/recover.h"
@@ -599,7 +600,9 @@ int64_t file_fsync(struct request *q)
 
     if (q->file->flags & O_PATH)
         return -EBADF;
-    return kind == FS_REGULAR || kind == FS_DIRECTORY ? 0 : -EINVAL;
+    if (kind != FS_REGULAR && kind != FS_DIRECTORY)
+        return -EINVAL;
+    return on_disk(q->file->inode) ? disk_sync(q->file->inode) : 0;
 }
 
 int64_t file_extent(struct request *q)

@@ -88,6 +88,7 @@ struct volume_info {
 };
 extern const struct volume_info volumes[VOLUMES];
 extern struct inode *volume_roots[VOLUMES];
+bool volume_is_read_only(const struct inode *inode);
 #define VOLUME_DEVICE(volume) ((uint64_t)(volume) + 21) /* st_dev: 0:21 ... */
 
 /* Makes the directories and nodes that exist without an archive; after the archive was read. */
@@ -99,18 +100,6 @@ int64_t volume_device(const char *path, uint32_t mode, uint32_t gid, uint64_t rd
 
 /* Makes the nodes of disks and partitions; after the volumes. */
 void disks_find(void);
-
-/* ---- a volume of a disk (mounted.c) ---------------------------------------------------------- */
-
-#define MOUNTED_TEXT 64u
-extern char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT];
-/* Mounts an ext4 volume, read-only, over an empty directory. -ENAMETOOLONG: a string is too long */
-int64_t mounted_mount(const char *source, const char *path);
-/* Reads the names of a directory with `unfilled`. */
-int64_t mounted_fill(struct inode *dir);
-/* Reads the contents of a file of STORE_DISK into its region. */
-int64_t mounted_read(const struct inode *inode, exo_cap region);
-int64_t mounted_statfs(struct fs_statfs *out);
 
 /* ---- runs of pages (runs.c) ------------------------------------------------------------------ */
 
@@ -137,7 +126,7 @@ enum store { STORE_HEAP, STORE_ARCHIVE, STORE_REGION, STORE_DISK };
 struct contents {
     uint64_t size;
     enum store store;
-    uint32_t capacity; /* heap: bytes allocated */
+    uint32_t capacity; /* heap: bytes allocated; disk: pages that are no holes */
     uint8_t *bytes;    /* heap and archive */
     exo_cap region;
     struct runs runs; /* region: data pages that were written */
@@ -148,6 +137,7 @@ struct contents {
     bool shares_page;          /* archive: its last page holds another file's data too */
     bool lock_waiters;         /* somebody sleeps until a lock is given up */
     bool reads_watched;        /* reads are to come as messages */
+    struct written *written;   /* on a disk: what is not there yet (writeback.c) */
     struct inode *next, *prev; /* of those that have a region */
 };
 

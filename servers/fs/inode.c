@@ -8,6 +8,7 @@
  */
 #include "servers/fs/after.h"
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
 
@@ -72,6 +73,8 @@ static void inode_free(struct inode *inode)
 {
     if (inode->watches)
         notify_gone(inode);
+    if (on_disk(inode))
+        mounted_forget(inode);
     switch (inode_kind(inode)) {
     case FS_REGULAR: data_drop(inode); break;
     case FS_DIRECTORY:

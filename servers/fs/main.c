@@ -6,6 +6,7 @@
  * next. Events come the same way. Nothing here waits for anybody but proc, which never calls fs.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 #include "servers/fs/recover.h"
 
@@ -79,6 +80,8 @@ static void serve_events(uint32_t bits)
     uint32_t count;
     int64_t handle;
 
+    if (bits & EXO_EVENT_TIMER)
+        disk_tick();
     if (!(bits & EXO_EVENT_CHILDLESS))
         return;
     do {
@@ -160,7 +163,7 @@ static void mount_disk(void)
         return;
     }
     *path++ = 0;
-    status = mounted_mount(text, path);
+    status = mounted_mount(text, path, false);
     if (status < 0)
         log_line("%s is not mounted on %s: error %lld", text, path, (long long)-status);
 }
@@ -208,5 +211,6 @@ int main(void)
         return 1;
     }
     begun = true;
+    disk_tick_later(); /* the timer was the last life's */
     serve();
 }

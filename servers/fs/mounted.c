@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A volume of a disk in the tree, read-only so far. fs's own inodes and names are its cache: a directory
+ * A volume of a disk in the tree: see mounted.h. fs's own inodes and names are its cache: a directory
  * is read, whole, when a path first leads into it or lists it (`unfilled`), a file when it is first
  * read or lent (STORE_DISK). Everything above sees the tree that it knows.
  */
-#include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 #include "servers/fs/recover.h"
 
@@ -15,25 +15,40 @@
 #define NAMES_AT_ONCE 32u
 #define READ_BYTES    (64u * 1024)
 
-static struct ext4 *volume; /* of this life; what is below outlives it, and so does the tree */
+struct ext4 *disk_volume;
 KEPT static uint64_t device;
-KEPT char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT];
+KEPT static bool read_only;
+KEPT char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT], mounted_options[16];
 KEPT static struct inode **linked; /* files with several names, which must be one inode each */
 KEPT static uint32_t linked_count;
 
-/* A new life opens the volume again when somebody first asks for what is not in the tree. What the library
- * of the last one had on the heap (some 250 KiB) stays there. */
-static int64_t volume_open(void)
+bool mounted_is_read_only(void)
 {
-    struct ext4_options options = {.read_only = true};
+    return read_only || (disk_volume && ext4_is_read_only(disk_volume));
+}
+
+static void set_read_only(bool yes)
+{
+    SET(read_only, yes);
+    undo_save(mounted_options, sizeof(mounted_options));
+    memcpy(mounted_options, yes ? "ro,relatime" : "rw,relatime", sizeof("ro,relatime"));
+}
+
+/* A new life opens the volume again when somebody first asks for what is not in the tree, or changes
+ * something. */
+int64_t mounted_open(void)
+{
+    struct ext4_options options = {.read_only = read_only, .recovered = changes_recovered};
     struct ext4_device disk;
     int64_t status;
 
-    if (volume)
+    if (disk_volume)
         return 0;
-    if ((status = port_volume(device, &disk, &options.memory, &options.bytes)) < 0)
+    if ((status = port_volume(device, !read_only, &disk, &options.memory, &options.bytes)) < 0 ||
+        (status = ext4_mount(&disk_volume, &disk, &options)) < 0)
         return status;
-    return ext4_mount(&volume, &disk, &options);
+    changes_replay();
+    return 0;
 }
 
 /* ---- inodes ---- */
@@ -52,6 +67,17 @@ static struct inode *linked_find(uint32_t ino)
     return 0;
 }
 
+void mounted_forget(const struct inode *inode)
+{
+    for (uint32_t i = 0; i < linked_count; i++) {
+        if (linked[i] != inode)
+            continue;
+        SET(linked_count, linked_count - 1);
+        SET(linked[i], linked[linked_count]);
+        return;
+    }
+}
+
 static int64_t linked_add(struct inode *inode)
 {
     struct inode **more = heap_resize(linked, (linked_count + 1) * sizeof(*more));
@@ -67,7 +93,7 @@ static int64_t linked_add(struct inode *inode)
 static int64_t set_target(struct inode *inode)
 {
     static char target[PATH_BYTES + 1];
-    int64_t length = ext4_readlink(volume, (uint32_t)inode->ino, target, sizeof(target));
+    int64_t length = ext4_readlink(disk_volume, (uint32_t)inode->ino, target, sizeof(target));
 
     if (length < 0)
         return length;
@@ -92,6 +118,7 @@ static int64_t attributes_set(struct inode *inode, const struct ext4_attr *attr)
     if (S_ISREG(attr->mode)) {
         inode->file.store = STORE_DISK;
         inode->file.size = attr->size;
+        inode->file.capacity = (uint32_t)((attr->blocks + PAGE / 512 - 1) / (PAGE / 512));
     }
     if (S_ISCHR(attr->mode) || S_ISBLK(attr->mode))
         inode->rdev = FS_DEV(attr->major, attr->minor);
@@ -101,7 +128,7 @@ static int64_t attributes_set(struct inode *inode, const struct ext4_attr *attr)
 static int64_t inode_of(uint32_t ino, struct inode **out, uint32_t *nlink)
 {
     struct ext4_attr attr;
-    int64_t status = ext4_getattr(volume, ino, &attr);
+    int64_t status = ext4_getattr(disk_volume, ino, &attr);
 
     if (status < 0)
         return status;
@@ -170,14 +197,14 @@ static int64_t add_names(struct inode *dir)
 int64_t mounted_fill(struct inode *dir)
 {
     uint64_t position = 0;
-    int64_t more, status = volume_open();
+    int64_t more, status = mounted_open();
     uint32_t nlink = dir->nlink;
 
     if (status < 0)
         return status;
     do {
         names.count = 0;
-        more = ext4_readdir(volume, (uint32_t)dir->ino, &position, take_name, 0);
+        more = ext4_readdir(disk_volume, (uint32_t)dir->ino, &position, take_name, 0);
         if (more < 0)
             return more;
         if ((status = add_names(dir)) < 0)
@@ -191,20 +218,40 @@ int64_t mounted_fill(struct inode *dir)
 
 /* ---- files ---- */
 
-int64_t mounted_read(const struct inode *inode, exo_cap region)
+/* How many bytes from `offset` on are a hole: whole pages, or none. */
+static uint64_t hole_at(const struct inode *inode, uint64_t offset, uint32_t block_bytes)
+{
+    struct ext4_run run;
+    uint64_t blocks = (inode->file.size - offset + block_bytes - 1) / block_bytes;
+
+    if (ext4_map(disk_volume, (uint32_t)inode->ino, offset / block_bytes, blocks, &run) < 0)
+        return 0;
+    if (run.count == 0)
+        return inode->file.size - offset;
+    return run.physical ? 0 : run.count * block_bytes / PAGE * PAGE;
+}
+
+int64_t mounted_read(const struct inode *inode, exo_cap region, struct runs *present)
 {
     static uint8_t buffer[READ_BYTES];
-    int64_t opened = volume_open();
+    int64_t status = mounted_open(), got;
+    struct ext4_statfs s;
 
-    if (opened < 0)
-        return opened;
+    if (status < 0)
+        return status;
+    ext4_statfs(disk_volume, &s);
     for (uint64_t offset = 0; offset < inode->file.size;) {
-        int64_t status,
-            got = ext4_read(volume, (uint32_t)inode->ino, offset, buffer, sizeof(buffer));
+        uint64_t hole = hole_at(inode, offset, s.block_bytes);
 
+        if (hole) {
+            offset += hole;
+            continue;
+        }
+        got = ext4_read(disk_volume, (uint32_t)inode->ino, offset, buffer, sizeof(buffer));
         if (got <= 0)
             return got < 0 ? got : -EIO;
-        if ((status = port_region_write(region, PAGE + offset, buffer, (uint64_t)got)) < 0)
+        if ((status = port_region_write(region, PAGE + offset, buffer, (uint64_t)got)) < 0 ||
+            (status = runs_add(present, offset / PAGE, (offset + (uint64_t)got + PAGE - 1) / PAGE)))
             return status;
         offset += (uint64_t)got;
     }
@@ -216,15 +263,17 @@ int64_t mounted_read(const struct inode *inode, exo_cap region)
 int64_t mounted_statfs(struct fs_statfs *out)
 {
     struct ext4_statfs s;
-    int64_t status = volume_open();
+    uint64_t promised;
+    int64_t status = mounted_open();
 
     if (status < 0)
         return status;
-    ext4_statfs(volume, &s);
+    ext4_statfs(disk_volume, &s);
     out->bsize = s.block_bytes;
     out->blocks = s.blocks;
-    out->bfree = s.free_blocks;
-    out->bavail = s.available_blocks;
+    promised = written_pages() * (PAGE / s.block_bytes);
+    out->bfree = s.free_blocks > promised ? s.free_blocks - promised : 0;
+    out->bavail = s.available_blocks > promised ? s.available_blocks - promised : 0;
     out->files = s.inodes;
     out->ffree = s.free_inodes;
     return 0;
@@ -240,7 +289,7 @@ static int64_t find(const char *path, struct inode **out)
     return status < 0 ? status : walk.inode ? 0 : -ENOENT;
 }
 
-int64_t mounted_mount(const char *source, const char *path)
+int64_t mounted_mount(const char *source, const char *path, bool only_read)
 {
     struct inode *node, *dir;
     struct ext4_attr attr;
@@ -254,10 +303,17 @@ int64_t mounted_mount(const char *source, const char *path)
         return -ENOTBLK;
     if (!S_ISDIR(dir->mode))
         return -ENOTDIR;
-    if (volume || dir->mount_root || dir->dir.first)
+    if (disk_volume || dir->mount_root || dir->dir.first)
         return -EBUSY;
     SET(device, node->rdev);
-    if ((status = volume_open()) < 0 || (status = ext4_getattr(volume, EXT4_ROOT, &attr)) < 0 ||
+    set_read_only(only_read);
+    if ((status = mounted_open()) == -EROFS && !only_read) { /* the disk itself */
+        set_read_only(true);
+        status = mounted_open();
+    }
+    if (status >= 0 && ext4_is_read_only(disk_volume))
+        set_read_only(true);
+    if (status < 0 || (status = ext4_getattr(disk_volume, EXT4_ROOT, &attr)) < 0 ||
         (status = attributes_set(dir, &attr)) < 0)
         return status;
     SET(dir->volume, VOLUME_DISK);
@@ -269,4 +325,20 @@ int64_t mounted_mount(const char *source, const char *path)
     memcpy(mounted_source, source, strlen(source) + 1);
     memcpy(mounted_path, path, strlen(path) + 1);
     return 0;
+}
+
+int64_t mounted_unmount(void)
+{
+    int64_t status;
+
+    if (!volume_roots[VOLUME_DISK] || read_only)
+        return 0;
+    if ((status = mounted_open()) < 0)
+        return status;
+    status = disk_sync(0);
+    if (status >= 0)
+        status = ext4_unmount(disk_volume);
+    disk_volume = 0;
+    set_read_only(true);
+    return status;
 }

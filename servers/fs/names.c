@@ -6,6 +6,7 @@
  * order of the checks is Linux's, because programs look at the error that comes first.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 
 #include <lib/heap.h>
@@ -61,7 +62,9 @@ static int64_t may_remove(const struct caller *who, const struct inode *dir,
 
 /* ---- making ---- */
 
-int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, struct inode **made)
+/* In the tree; a disk's volume learns it when the inode is complete: name_finish. */
+static int64_t name_begin(struct walk *walk, const struct caller *who, uint32_t mode,
+                          struct inode **made)
 {
     struct inode *dir = walk->dir, *inode;
     uint32_t gid = who->gid;
@@ -86,11 +89,31 @@ int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, 
         return status;
     }
     walk->entry = dir->dir.last;
-    SET(dir->mtime, inode->ctime);
-    SET(dir->ctime, inode->ctime);
-    notify_name(dir, walk->name, walk->length, mode, IN_CREATE, 0);
     *made = inode;
     return 0;
+}
+
+static int64_t name_finish(struct walk *walk, struct inode *inode, int64_t status)
+{
+    struct inode *dir = walk->dir;
+
+    if (status >= 0 && on_disk(dir))
+        status = change_create(dir, walk->name, walk->length, inode);
+    if (status < 0) {
+        tree_remove(walk->entry);
+        return status;
+    }
+    SET(dir->mtime, inode->ctime);
+    SET(dir->ctime, inode->ctime);
+    notify_name(dir, walk->name, walk->length, inode->mode, IN_CREATE, 0);
+    return 0;
+}
+
+int64_t name_create(struct walk *walk, const struct caller *who, uint32_t mode, struct inode **made)
+{
+    int64_t status = name_begin(walk, who, mode, made);
+
+    return status < 0 ? status : name_finish(walk, *made, 0);
 }
 
 /* A new name, as mkdir, mknod, symlink and link want it: free, and not "." or "..". */
@@ -146,11 +169,11 @@ int64_t fs_mknod(struct request *q)
     }
     if ((status = walk_to_free(&walk, q, q->w[0], q->msg, q->bytes, false)) < 0)
         return status;
-    if ((status = name_create(&walk, &q->who, mode, &made)) < 0)
+    if ((status = name_begin(&walk, &q->who, mode, &made)) < 0)
         return status;
     if (S_ISCHR(mode) || S_ISBLK(mode))
         SET(made->rdev, q->w[2]);
-    return 0;
+    return name_finish(&walk, made, 0);
 }
 
 int64_t fs_symlink(struct request *q)
@@ -168,13 +191,9 @@ int64_t fs_symlink(struct request *q)
         return -ENAMETOOLONG;
     if ((status = walk_to_free(&walk, q, q->w[0], paths.second, paths.second_bytes, false)) < 0)
         return status;
-    if ((status = name_create(&walk, &q->who, S_IFLNK | 0777, &made)) < 0)
+    if ((status = name_begin(&walk, &q->who, S_IFLNK | 0777, &made)) < 0)
         return status;
-    if ((status = inode_set_target(made, paths.first, paths.first_bytes)) < 0) {
-        notify_name(walk.dir, walk.name, walk.length, made->mode, IN_DELETE, 0);
-        tree_remove(walk.entry);
-    }
-    return status;
+    return name_finish(&walk, made, inode_set_target(made, paths.first, paths.first_bytes));
 }
 
 int64_t fs_link(struct request *q)
@@ -206,6 +225,8 @@ int64_t fs_link(struct request *q)
         return -ENOENT;
     if (inode->nlink >= LINKS_MAX)
         return -EMLINK;
+    if (on_disk(inode) && (status = change_link(walk.dir, walk.name, walk.length, inode)) < 0)
+        return status;
     if ((status = tree_add(walk.dir, walk.name, walk.length, inode)) < 0)
         return status;
     inode_changed(inode);
@@ -252,6 +273,8 @@ int64_t fs_unlink(struct request *q)
     if (directory && walk.inode->dir.count)
         return -ENOTEMPTY;
 
+    if (on_disk(dir) && (status = change_unlink(dir, walk.name, walk.length, walk.inode)) < 0)
+        return status;
     mode = walk.inode->mode;
     if (!directory)
         notify_self(walk.inode, IN_ATTRIB); /* the number of links */
@@ -359,6 +382,12 @@ int64_t fs_rename(struct request *q)
         return 0;
     if ((status = rename_checks_rights(&q->who, &from, &to, flags)) < 0)
         return status;
+    if (on_disk(from.dir)) {
+        if (flags & RENAME_EXCHANGE)
+            return -EINVAL; /* servers/fs/ext4 has no such operation */
+        if ((status = change_rename(&from, &to, to.inode)) < 0)
+            return status;
+    }
 
     inode = from.inode;
     if (!to.inode) {

@@ -7,6 +7,7 @@
  * the one below it goes on. The stack's height is the bound on links that one path may follow.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 
 #include <lib/string.h>
 

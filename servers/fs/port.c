@@ -144,6 +144,11 @@ uint64_t port_uptime(void)
     return clock_uptime();
 }
 
+void port_timer(uint64_t ns)
+{
+    exo_timer(clock_uptime() + ns);
+}
+
 uint64_t port_now(void)
 {
     return clock_now();
@@ -230,6 +235,11 @@ int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages)
 void port_region_limit(exo_cap region, uint64_t pages)
 {
     exo_region_limit(region, pages);
+}
+
+int64_t port_region_harvest(exo_cap region, uint64_t page, uint64_t pages, uint64_t *dirty)
+{
+    return to_errno(exo_region_harvest(region, page, pages, dirty));
 }
 
 int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages)

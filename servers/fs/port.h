@@ -29,6 +29,8 @@ int64_t port_region_read(exo_cap region, uint64_t offset, void *to, uint64_t byt
 /* Touching a page at index `pages` or behind is an error from now on, not a fresh page. */
 void port_region_limit(exo_cap region, uint64_t pages);
 int64_t port_region_punch(exo_cap region, uint64_t page, uint64_t pages);
+/* Which of at most 512 pages were written by mappings since the last time: a bit each. @return how many. */
+int64_t port_region_harvest(exo_cap region, uint64_t page, uint64_t pages, uint64_t *dirty);
 /* Moves pages of the boot archive into a region. */
 int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages);
 /* A capability to give away: a child with these EXO_R_* rights. */
@@ -55,8 +57,11 @@ uint32_t port_slot(exo_cap cap);
 /* Disks (disk.c): an extent, for one opening of a block device. */
 int64_t port_extent(uint64_t rdev, bool write);
 struct ext4_device;
-/* A disk or partition for ext4 to read (disk_volume.c), and the memory for its blocks. Once. */
-int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes);
+/* A disk or partition for ext4 (disk_volume.c), and the memory for its blocks. -EROFS: it can be read only */
+int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
+                    size_t *bytes);
+/* fs gets EXO_EVENT_TIMER after `ns`. */
+void port_timer(uint64_t ns);
 
 /* ---- what procfs and statfs tell ---- */
 /* Pages that files may take, and have taken; the archive's in both. */

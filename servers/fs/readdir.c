@@ -8,6 +8,7 @@
  * so that a long directory is not searched from its start each time.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 
 #include <lib/string.h>
 

@@ -6,6 +6,7 @@
  * see on Linux. All but procfs are kept by the same code; a disk's is mounted.c's.
  */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/port.h"
 
 #include <exo/view.h>
@@ -21,9 +22,14 @@ const struct volume_info volumes[VOLUMES] = {
     [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC, false},
     [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC,
                     false},
-    [VOLUME_DISK] = {"ext4", mounted_source, mounted_path, "ro,relatime", EXT4_MAGIC, true},
+    [VOLUME_DISK] = {"ext4", mounted_source, mounted_path, mounted_options, EXT4_MAGIC, false},
 };
 KEPT struct inode *volume_roots[VOLUMES];
+
+bool volume_is_read_only(const struct inode *inode)
+{
+    return volumes[inode->volume].read_only || (on_disk(inode) && mounted_is_read_only());
+}
 
 static const struct caller root = {0};
 

@@ -10,11 +10,13 @@
  * and the kernel's own pools.
  */
 #include <exo.h>
+#include <proto/fs.h>
 #include <proto/proc.h>
 #include <rs.h>
 
 #include <lib/format.h>
 #include <libos/exo/clock.h>
+#include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
 #include <libos/exo/options.h>
 #include <libos/exo/spawn.h>
@@ -24,8 +26,9 @@
 #include <servers/init/watch.h>
 
 #define REGION_ZERO_FILL 1u
-#define MEMORY_MOST      80u /* percent, for all servers together */
-#define MEMORY_KEPT      4u  /* percent, in the root account: see above */
+#define STOP_NS          10000000000u /* that fs may take to write everything out */
+#define MEMORY_MOST      80u          /* percent, for all servers together */
+#define MEMORY_KEPT      4u           /* percent, in the root account: see above */
 #define TABLE_PAGES      (PROC_MAX * sizeof(struct proc_entry) / EXO_PAGE_SIZE)
 
 static struct service {
@@ -356,6 +359,19 @@ static void make_shared_things(void)
     proc = need(exo_cap_derive(services[SERVER_PROC].endpoint, EXO_R_CALL | EXO_R_GRANT,
                                PROC_SERVER_INIT, 0, 0),
                 "endpoint");
+}
+
+void services_stop(void)
+{
+    int64_t fs = exo_cap_derive(services[SERVER_FS].endpoint, EXO_R_CALL, PROC_SERVER_INIT, 0, 0);
+    struct exo_message m = ipc_message(FS_SYNC, 1, 0, 0, 0);
+
+    if (fs < 0)
+        return;
+    exo_utcb()->call_deadline = clock_uptime() + STOP_NS;
+    if (ipc_call((exo_cap)fs, &m) < 0)
+        log_line("fs could not write everything to the disks");
+    exo_utcb()->call_deadline = 0;
 }
 
 /* ---- death on purpose --------------------------------------------------------------------------- */

@@ -8,6 +8,9 @@
 /** Starts proc, fs and tty, and has them watched. Stops the machine if one cannot be started. */
 void services_start(void);
 
+/** Everything that has to outlive the machine's power is on its disks when this returns. */
+void services_stop(void);
+
 /** init's own endpoint capability of proc, and proc's table for reading. */
 exo_cap services_proc(void);
 exo_cap services_table(void);

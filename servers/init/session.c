@@ -98,6 +98,12 @@ static bool collect(int64_t pid, uint32_t *status)
     }
 }
 
+_Noreturn static void session_end(uint32_t status)
+{
+    services_stop();
+    power_off(status);
+}
+
 /* pid 1 is asked to stop the machine by the signals that busybox's and sysvinit's tools send; the
  * LibOS's reboot(2) sends them too. There is nothing to restart into: all of them power off. */
 static void heed_signals(void)
@@ -108,7 +114,7 @@ static void heed_signals(void)
     int64_t tag = ipc_call_again(services_proc(), &m);
 
     if (tag >= 0 && (m.w[0] & stop) != 0)
-        power_off(0);
+        session_end(0);
 }
 
 /* Sleeps until proc has something to tell, or until `deadline`. */
@@ -137,9 +143,7 @@ static void run_command(void)
                                    : HANDOVER_CONSOLE | HANDOVER_NULL_INPUT | HANDOVER_RAW_OUTPUT;
     uint32_t status = wait_for(launch(plan.words, envp, "/", flags));
 
-    if ((status & 0x7f) != 0)
-        power_off(128 + (status & 0x7f));
-    power_off(status >> 8 & 0xff);
+    session_end((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 }
 
 /* A login that ends at once again and again would fill the log: one a second is enough. */

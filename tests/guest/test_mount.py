@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Volumes of disks in the tree: images that the host's mke2fs made."""
 
+import contextlib
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
 
 from guest import check, check_output, sh
 
+MOUNT = "mount=/dev/vda:/mnt"
 MKE2FS = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4"]
 
 
@@ -28,8 +31,79 @@ def ext4_volume_is_read_as_the_host_made_it():
                     "stat -c %h text; sha256sum <big; grep -c ext4 /proc/mounts; "
                     "for change in 'touch x' 'rm text' 'chmod 0 big'; do "
                     "$change 2>&1 | grep -o Read-only; done",
-                    options=["--drive", f"{image},ro", "--append", "mount=/dev/vda:/mnt"])
+                    options=["--drive", f"{image},ro", "--append", MOUNT])
         digest = hashlib.sha256(Path(source, "big").read_bytes()).hexdigest()
         check_output(result, f"from the host\nfrom the host\n300\n299\n2\n{digest}  -\n1\n"
                              + "Read-only\n" * 3)
         check(image.read_bytes() == made, "the image was changed")
+
+
+@contextlib.contextmanager
+def _volume(size="64M"):
+    """An empty volume; when the test is over, what the guest left is consistent."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "image")
+        subprocess.run([*MKE2FS, str(image), size], check=True)
+        yield image
+        _check_clean(image)
+
+
+def _check_clean(image):
+    done = subprocess.run(["/sbin/e2fsck", "-fn", str(image)], capture_output=True, text=True,
+                          check=False)
+    check(done.returncode == 0, f"e2fsck finds:\n{done.stdout}{done.stderr}")
+
+
+def _debugfs(image, command):
+    return subprocess.run(["/sbin/debugfs", "-R", command, str(image)], capture_output=True,
+                          check=True).stdout
+
+
+def _on(image, script, *words, append=MOUNT):
+    return sh(script, options=["--drive", str(image), *words, "--append", append])
+
+
+def ext4_keeps_what_the_guest_writes():
+    with _volume() as image:
+        made = _on(image, """cd /mnt; echo one >a; ln a b; ln -s a l; mkdir -p d/e; mkfifo f
+            seq 1 50000 >d/n; mv d/n d/e/numbers; echo two >>a; echo gone >g; rm g; mkdir r; rmdir r
+            truncate -s 3M hole; printf x | dd of=hole bs=1 seek=2000000 conv=notrunc 2>/dev/null
+            echo old >o; echo new >n; mv n o; chmod 640 a; chown 7:8 a; touch -d @1000000000 o
+            mknod z c 1 5; grep -c 'mnt ext4 rw' /proc/mounts""")
+        check_output(made, "1\n")
+        _check_clean(image)
+        check(_debugfs(image, "cat /d/e/numbers") == "".join(
+            f"{n}\n" for n in range(1, 50001)).encode(), "the host reads other numbers")
+        again = _on(image, """cd /mnt; cat b l o; find . ! -name lost+found | sort | tr '\n' ' '
+            stat -c '%a %u:%g %h' a; stat -c '%s %b' hole; tr -d '\\0' <hole; echo; stat -c %Y o
+            stat -c '%F %t:%T' z; stat -c %F f; tail -1 d/e/numbers""")
+        check_output(again, "one\ntwo\none\ntwo\nnew\n"
+                     ". ./a ./b ./d ./d/e ./d/e/numbers ./f ./hole ./l ./o ./z 640 7:8 2\n"
+                     "3145728 8\nx\n1000000000\ncharacter special file 1:5\nfifo\n50000\n")
+
+
+def ext4_that_is_full_says_so():
+    with _volume("8M") as image:
+        result = _on(image, """cd /mnt; head -c 20M /dev/zero >big 2>/dev/null; echo $?
+            echo more >small 2>/dev/null || echo full; rm -f big small; sync
+            head -c 2M /dev/zero >again && stat -c %s again""")
+        check(result.text.startswith("1\n") and result.text.endswith("2097152\n"), f"{result}")
+
+
+def ext4_loses_nothing_when_fs_dies():
+    """As fs_dies_200_times_under_tar, with the files on a disk, and read again by a machine that boots."""
+    script = """mkdir /tmp/s; cd /tmp/s; i=0
+        while [ $i -lt 400 ]; do echo "file $i" >f$i; i=$((i + 1)); done
+        cp /usr/bin/m* .; mkdir -p d/e; ln f1 d/hard; ln -s ../f3 d/soft
+        cd /mnt; (cd /tmp/s; tar c .) | tar x; sync; diff -r /tmp/s /mnt | grep -v lost+found
+        rm f1*; mv f2 d/e; mv d c; echo late >>f3; sync; echo later >>f3; """
+    sums = "find . -type f | sort | xargs md5sum | md5sum; cat f3; cat c/hard; ls | wc -l"
+    with _volume() as image:
+        for period in (700_001, 5_000_011, 20_000_003):
+            subprocess.run([*MKE2FS, str(image), "64M"], check=True)
+            result = _on(image, script + sums, "--icount", append=MOUNT +
+                         f" kill_fs_from_ns=50000000 kill_fs_ns={period} kill_fs_count=300")
+            check(len(re.findall(rb"fs died: was destroyed", result.log)) == 300, "300 deaths")
+            check(result.status == 0 and "later" in result.text, f"{result}")
+            _check_clean(image)
+            check_output(_on(image, "cd /mnt; " + sums), result.output)

@@ -53,6 +53,8 @@ struct ext4_options {
     bool restart; /* answer EXT4_WAIT rather than call device->wait (mount and unmount still do) */
     void *memory; /* where blocks are kept, aligned to 4096; the device may be given any of it */
     size_t bytes; /* at least EXT4_MEMORY_MIN */
+    /** Told at mount, before anything is written: the journal's last transaction that is on the disk. */
+    void (*recovered)(uint32_t committed);
 };
 #define EXT4_MEMORY_MIN (2048u * 1024)
 
@@ -75,6 +77,11 @@ int64_t ext4_fsync(struct ext4 *fs, uint32_t ino, uint64_t *ticket);
 /** Starts a commit of what was changed, if none is under way, and does not wait for it: to be called
  *  every few seconds. */
 void ext4_tick(struct ext4 *fs);
+/** The number of the journal's transaction that has what the last call changed. It grows by one with each
+ *  commit, and may by more with a mount. */
+uint32_t ext4_transaction(const struct ext4 *fs);
+/** The last transaction that is on the medium. */
+uint32_t ext4_committed(const struct ext4 *fs);
 /** No call changes anything from now on. */
 bool ext4_is_read_only(const struct ext4 *fs);
 

@@ -183,6 +183,13 @@ static int64_t open_inode(struct ext4 *fs)
     return check_super(fs, (uint64_t)blocks);
 }
 
+/* Before the first write: the journal on the disk still says it. */
+static void tell_recovered(const struct ext4 *fs, uint32_t next)
+{
+    if (fs->recovered)
+        fs->recovered(next - 1);
+}
+
 int64_t journal_open(struct ext4 *fs)
 {
     struct journal *j = &fs->journal;
@@ -197,8 +204,10 @@ int64_t journal_open(struct ext4 *fs)
     j->present = true;
     j->sequence = get_be32(super->s_sequence);
     start = get_be32(super->s_start);
-    if (!(fs->incompat & EXT4_INCOMPAT_RECOVER) || start == 0)
+    if (!(fs->incompat & EXT4_INCOMPAT_RECOVER) || start == 0) {
+        tell_recovered(fs, j->sequence);
         return 0;
+    }
     if (fs->device.read_only) {
         report(fs, "the journal has to be replayed, and the device is read-only: not mounted");
         return -EROFS;
@@ -209,6 +218,7 @@ int64_t journal_open(struct ext4 *fs)
     TRY(status);
     report(fs, "journal: %lld transactions were replayed", (long long)status);
     TRY(device_transfer(fs, EXT4_IO_FLUSH, 0, NULL, 0));
+    tell_recovered(fs, j->sequence - 1); /* the last one was not finished */
     TRY(journal_write_super(fs, 0, j->sequence));
     return 1; /* whatever was read before may be old */
 }

@@ -93,6 +93,7 @@ int64_t ext4_mount(struct ext4 **out, const struct ext4_device *device,
         return -ENOMEM;
     fs->device = *device;
     fs->read_only = options->read_only || device->read_only;
+    fs->recovered = options->recovered;
     status = mount_reading(fs, options);
     if (status >= 0 && !fs->read_only)
         status = mount_writing(fs);
@@ -135,6 +136,16 @@ int64_t ext4_unmount(struct ext4 *fs)
 void ext4_tick(struct ext4 *fs)
 {
     journal_commit(fs, false);
+}
+
+uint32_t ext4_transaction(const struct ext4 *fs)
+{
+    return fs->journal.sequence;
+}
+
+uint32_t ext4_committed(const struct ext4 *fs)
+{
+    return fs->journal.sequence - 1;
 }
 
 bool ext4_is_read_only(const struct ext4 *fs)

@@ -181,6 +181,7 @@ struct journal {
 
 struct ext4 {
     struct ext4_device device;
+    void (*recovered)(uint32_t committed);
     bool read_only, restart;
     bool damaged;   /* EXT4_ERROR_FS is to be set */
     bool abandoned; /* nothing can be written any more */

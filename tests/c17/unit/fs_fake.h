@@ -53,10 +53,28 @@ int64_t port_extent(uint64_t rdev, bool write)
     return -ENXIO;
 }
 
-int64_t port_volume(uint64_t rdev, struct ext4_device *device, void **memory, size_t *bytes)
+int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
+                    size_t *bytes)
 {
-    (void)rdev, (void)device, (void)memory, (void)bytes;
+    (void)rdev, (void)write, (void)device, (void)memory, (void)bytes;
     return -ENXIO;
+}
+
+int64_t port_region_harvest(exo_cap region, uint64_t page, uint64_t pages, uint64_t *dirty)
+{
+    (void)region, (void)page, (void)pages, (void)dirty;
+    return -EIO;
+}
+
+void log_line(const char *format, ...);
+void log_line(const char *format, ...)
+{
+    (void)format;
+}
+
+void port_timer(uint64_t ns)
+{
+    (void)ns;
 }
 
 #define FAKE_REGIONS 64
