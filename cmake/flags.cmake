@@ -59,6 +59,7 @@ target_include_directories(kernel_flags INTERFACE ${EXO_KERNEL_INCLUDES})
 exo_kind(native_flags)
 target_include_directories(native_flags INTERFACE ${EXO_LIBOS_INCLUDES})
 exo_kind(posix_flags ${EXO_MACHINE_POSIX_OPTIONS})
+target_compile_definitions(posix_flags INTERFACE EXO_TRAP_SITES)  # libos/posix/trace_native.c
 target_include_directories(posix_flags INTERFACE ${EXO_LIBOS_INCLUDES}
   ${CMAKE_SOURCE_DIR}/libos/posix ${CMAKE_SOURCE_DIR}/libos/posix/arch/${EXO_ARCH})
 

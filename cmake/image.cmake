@@ -6,7 +6,8 @@
 set(image_inputs ${CMAKE_SOURCE_DIR}/image/build ${CMAKE_SOURCE_DIR}/tools/newc.py
   ${CMAKE_SOURCE_DIR}/image/exclude)
 file(GLOB_RECURSE image_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/image/files/*)
-set(own ${EXO_IMAGE_FILES} usr/bin/rsctl=${CMAKE_SOURCE_DIR}/servers/init/rsctl)
+set(own ${EXO_IMAGE_FILES} usr/bin/rsctl=${CMAKE_SOURCE_DIR}/servers/init/rsctl
+  usr/bin/exo-trace=${CMAKE_SOURCE_DIR}/tools/guest/exo-trace)
 set(own_files ${own})
 list(TRANSFORM own_files REPLACE "^[^=]*=" "")
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/image/own)

@@ -232,6 +232,8 @@ exo_posix(
   libos/posix/thread.c
   libos/posix/time.c
   libos/posix/timer.c
+  libos/posix/trace.c
+  libos/posix/trace_native.c
   libos/posix/tty.c
   libos/posix/unix.c
   libos/posix/usercopy.c

@@ -120,16 +120,17 @@ int64_t arguments_prepend(struct arguments *a, const char *text)
     return 0;
 }
 
-bool arguments_has(const struct arguments *a, const char *text)
+const char *arguments_variable(const struct arguments *a, const char *name)
 {
     const char *at = (const char *)a->environment;
+    uint64_t bytes = strlen(name);
 
     for (uint32_t i = 0; i < a->envc; i++) {
-        if (strcmp(at, text) == 0)
-            return true;
+        if (strncmp(at, name, bytes) == 0)
+            return at + bytes;
         at += strlen(at) + 1;
     }
-    return false;
+    return 0;
 }
 
 /* ---- the first stack --------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
  */
 #include "calls.h"
 #include "core.h"
+#include "trace.h"
 
 #include <lib/format.h>
 
@@ -221,8 +222,10 @@ void nested_handle(uint64_t kind)
 
     if (pc >= (uintptr_t)user_access && pc < (uintptr_t)user_access_end) {
         EXO_CONTEXT_PC(&f->context) = (uintptr_t)user_access_failed;
-        exo_resume(1);
+        nested_resume();
     }
+    if (kind == EXO_UP_EXCEPTION)
+        trace_native(&f->context);
     size_t bytes = format_text(
         text, sizeof text, "posix: pid %d: fault %llu at %#llx, address %#llx\n", current()->pid,
         (unsigned long long)kind, (unsigned long long)pc, (unsigned long long)f->address);

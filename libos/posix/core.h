@@ -8,6 +8,7 @@
  *   vma.c mmap.c remap.c memory.c usercopy.c          memory
  *   time.c timer.c             time                   lock.c wait.c           waiting
  *   identity.c limits.c system.c random.c publish.c   the rest
+ *   trace.c trace_native.c     telling what is called (trace.h)
  *
  * Everything here is used under the image lock unless it says otherwise.
  */

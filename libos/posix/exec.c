@@ -14,6 +14,7 @@
 #include "exec.h"
 #include "fork.h"
 #include "mmap.h"
+#include "trace.h"
 
 #define SCRIPTS_MAX 5u /* #! programs that are #! programs themselves */
 #define STACK_MIN   ((uint64_t)128 << 10)
@@ -199,7 +200,8 @@ static _Noreturn void exec_finish(struct exec *e, bool moved)
         fds_exec(p);
     if (image_build(e) < 0)
         process_exit(STATUS_KILLED(SIGKILL));
-    image_state.trace = image_state.trace_all || arguments_has(&e->arguments, "EXO_TRACE=1");
+    trace_begin(arguments_variable(&e->arguments, "EXO_TRACE="),
+                arguments_variable(&e->arguments, "EXO_TRACE_FILE="));
     uint64_t sp = stack_build(e);
     uint64_t pc = e->interpreted ? e->interpreter.base + e->interpreter.elf.entry
                                  : e->main.base + e->main.elf.entry;

@@ -29,8 +29,8 @@ int64_t arguments_from_user(struct arguments *a, uint64_t argv, uint64_t envp);
 int64_t arguments_from(struct arguments *a, const char *const *argv, const char *const *envp);
 void arguments_drop_first(struct arguments *a);
 int64_t arguments_prepend(struct arguments *a, const char *text);
-/** Whether the environment has exactly this string ("NAME=VALUE"). */
-bool arguments_has(const struct arguments *a, const char *text);
+/** The value of a variable of the environment; `name` ends with the "="; 0: it is not there. */
+const char *arguments_variable(const struct arguments *a, const char *name);
 
 /* ---- load.c ---------------------------------------------------------------------------------------- */
 

@@ -140,6 +140,8 @@ void file_recount(struct process *only)
         if (only->image->vmas[i].file)
             file_get(only->image->vmas[i].file);
     }
+    if (only->image->trace_file)
+        file_get(only->image->trace_file);
     file_each(refs_settle, 0);
 }
 

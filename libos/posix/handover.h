@@ -22,7 +22,6 @@
 #define HANDOVER_RAW_OUTPUT 0x04u /* the console's output is not processed (OPOST off, no echo) */
 #define HANDOVER_SESSION    0x08u /* it leads a session, with the console as controlling terminal */
 #define HANDOVER_SEARCH     0x10u /* argv[0] is looked up in PATH; not found: status 127, else 126 */
-#define HANDOVER_TRACE      0x20u /* unknown Linux calls are told on descriptor 2 */
 
 /* The block: a region that the new process maps at POSIX_HANDOVER_VA, reads once and gives up. */
 struct handover {

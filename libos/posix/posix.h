@@ -120,9 +120,11 @@ struct process {
 extern struct image image_state; /* the one of this address space (process.c) */
 
 /* The running thread and its process; cheap (one load from the UTCB). */
-#define POSIX_WORD_THREAD  0 /* utcb->libos[] indices: entry.S knows 0-3 */
-#define POSIX_WORD_STACK   1 /* top of the thread's LibOS stack */
-#define POSIX_WORD_USER_SP 2 /* the program's stack pointer at the last call */
+#define POSIX_WORD_THREAD  0  /* utcb->libos[] indices: entry.S knows 0-3 */
+#define POSIX_WORD_STACK   1  /* top of the thread's LibOS stack */
+#define POSIX_WORD_USER_SP 2  /* the program's stack pointer at the last call */
+#define POSIX_WORD_ENTRIES 10 /* trace_native.c: native calls of the thread that were seen ... */
+#define POSIX_WORD_TELLING 11 /* ... not 0: and are not to be seen now */
 static inline struct thread *self(void)
 {
     return (struct thread *)exo_utcb()->libos[POSIX_WORD_THREAD];
@@ -250,8 +252,8 @@ struct image {
     uint64_t argument_start, argument_end, environment_end; /* strings on the program's stack */
     uint32_t thread_count;                                  /* of all contexts */
     const char *exec_path;                                  /* during exec */
-    bool trace;     /* tell unknown calls on descriptor 2 ... */
-    bool trace_all; /* ... in programs without EXO_TRACE=1, too */
+    uint32_t trace;          /* trace.h: what is told of the program's calls ... */
+    struct file *trace_file; /* ... and where; holds a reference */
     /* publish.c: whose page shows the mappings, and the places there that are free again. */
     struct process *maps_in;
     uint32_t maps_count, maps_free_count;

@@ -161,7 +161,6 @@ void start_process(void)
                 EXO_WELL_KNOWN(PROC_CAP_TABLE), 0, EXO_MAP_READ) < 0)
         exo_env_destroy(0, STATUS_EXITED(126));
     process_begin(h);
-    image_state.trace_all = (h->flags & HANDOVER_TRACE) != 0;
     if (h->flags & HANDOVER_SESSION)
         proc_call(&m, PROC_SETSID, 0, 0, 0, 0); /* -EPERM: it leads one already */
     const char **argv = strings_list(h);

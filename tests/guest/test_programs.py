@@ -2,6 +2,7 @@
 """Unmodified Debian programs, doing what people do with them."""
 
 import hashlib
+import json
 import re
 import stat
 
@@ -164,6 +165,23 @@ def diff_grep_sed_awk_work():
 
 def busybox_is_there_as_well():
     check_output(run("busybox", "echo", "static"), "static\n")
+
+
+def exo_trace_tells_every_call():
+    """As text, with the calls of children and threads of control; as sums; for Chrome; what is missing."""
+    result = sh("exo-trace -n sh -c 'cat /etc/hostname | wc; (exit 3)' 2>&1; echo status $?")
+    check_match(result, r'(?m)^\d+ \d\.\d{6} openat\(AT_FDCWD, "/etc/hostname", 0x0, 0x0\) = 3 <')
+    check_match(result, r"(?m)^\d+ \d\.\d{6}     exo_map\(0x0, ")
+    check_match(result, r"(?m)^\d+ \d\.\d{6} execve\(\"[a-z/]*/wc\", \[\"wc\"\]")
+    check_match(result, r"(?m)^\d+ \d\.\d{6} exit_group\(3\) = \?")
+    check_match(result, r"(?m)^status 3$")
+    result = sh("exo-trace --summary -o /tmp/t true; cat /tmp/t")
+    check_match(result, r"(?m)^ *\d+\.\d\d +0\.\d{6} +\d+ +0 +\d+ mmap$")
+    result = sh("exo-trace --json -o /tmp/t true; cat /tmp/t")
+    events = json.loads(result.text)
+    check({event["cat"] for event in events} == {"linux", "native"}, str(events[:3]))
+    result = sh("exo-trace -m busybox unshare -n true 2>&1; true")
+    check_match(result, r"(?m)^exo: busybox \(\d+\): unshare\(.*\) = -1 ENOSYS: no such call$")
 
 
 def musl_static_pie_shell_runs():

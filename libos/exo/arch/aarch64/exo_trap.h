@@ -5,6 +5,7 @@
 
 #include <exo/calls.h>
 #include <exo/utcb.h>
+#include <libos/exo/trap_site.h>
 
 /** The calling thread's UTCB: the kernel keeps its address in a register that we can only read. */
 static inline struct exo_utcb *exo_utcb(void)
@@ -27,7 +28,7 @@ static inline int64_t exo_trap(uint64_t number, uint64_t a0, uint64_t a1, uint64
     register uint64_t x4 __asm__("x4") = a4;
     register uint64_t x5 __asm__("x5") = a5;
 
-    __asm__ volatile("svc #1"
+    __asm__ volatile(EXO_TRAP_SITE "svc #1"
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
                      : "memory");
@@ -41,7 +42,7 @@ static inline int64_t exo_trap3(uint64_t number, uint64_t a0, uint64_t a1, uint6
     register uint64_t x1 __asm__("x1") = a1;
     register uint64_t x2 __asm__("x2") = a2;
 
-    __asm__ volatile("svc #1" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    __asm__ volatile(EXO_TRAP_SITE "svc #1" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
     return (int64_t)x0;
 }
 
@@ -57,7 +58,7 @@ static inline int64_t exo_trap_message(uint64_t number, uint64_t endpoint, uint6
     register uint64_t x4 __asm__("x4") = words[2];
     register uint64_t x5 __asm__("x5") = words[3];
 
-    __asm__ volatile("svc #1"
+    __asm__ volatile(EXO_TRAP_SITE "svc #1"
                      : "+r"(x0), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
                      : "r"(x8), "r"(x1)
                      : "memory");

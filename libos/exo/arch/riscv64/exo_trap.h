@@ -5,6 +5,7 @@
 
 #include <exo/calls.h>
 #include <exo/utcb.h>
+#include <libos/exo/trap_site.h>
 
 /** The calling thread's UTCB: tp points at it, in native programs and in a LibOS. */
 static inline struct exo_utcb *exo_utcb(void)
@@ -27,7 +28,7 @@ static inline int64_t exo_trap(uint64_t number, uint64_t arg0, uint64_t arg1, ui
     register uint64_t a5 __asm__("a5") = arg5;
     register uint64_t a7 __asm__("a7") = number;
 
-    __asm__ volatile("ecall"
+    __asm__ volatile(EXO_TRAP_SITE "ecall"
                      : "+r"(a0)
                      : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7)
                      : "memory");
@@ -41,7 +42,7 @@ static inline int64_t exo_trap3(uint64_t number, uint64_t arg0, uint64_t arg1, u
     register uint64_t a2 __asm__("a2") = arg2;
     register uint64_t a7 __asm__("a7") = number;
 
-    __asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+    __asm__ volatile(EXO_TRAP_SITE "ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
     return (int64_t)a0;
 }
 
@@ -57,7 +58,7 @@ static inline int64_t exo_trap_message(uint64_t number, uint64_t endpoint, uint6
     register uint64_t a5 __asm__("a5") = words[3];
     register uint64_t a7 __asm__("a7") = number;
 
-    __asm__ volatile("ecall"
+    __asm__ volatile(EXO_TRAP_SITE "ecall"
                      : "+r"(a0), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5)
                      : "r"(a1), "r"(a7)
                      : "memory");

@@ -5,6 +5,7 @@
 
 #include <exo/calls.h>
 #include <exo/utcb.h>
+#include <libos/exo/trap_site.h>
 
 /** The calling thread's UTCB: the gs base points at it, and its first word is its address. */
 static inline struct exo_utcb *exo_utcb(void)
@@ -24,7 +25,7 @@ static inline int64_t exo_trap(uint64_t number, uint64_t a0, uint64_t a1, uint64
     register uint64_t r9 __asm__("r9") = a5;
     int64_t result;
 
-    __asm__ volatile("syscall"
+    __asm__ volatile(EXO_TRAP_SITE "syscall"
                      : "=a"(result)
                      : "a"(number), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
@@ -35,7 +36,7 @@ static inline int64_t exo_trap3(uint64_t number, uint64_t a0, uint64_t a1, uint6
 {
     int64_t result;
 
-    __asm__ volatile("syscall"
+    __asm__ volatile(EXO_TRAP_SITE "syscall"
                      : "=a"(result)
                      : "a"(number), "D"(a0), "S"(a1), "d"(a2)
                      : "rcx", "r11", "memory");
@@ -52,7 +53,7 @@ static inline int64_t exo_trap_message(uint64_t number, uint64_t endpoint, uint6
     uint64_t rdx = words[0];
     int64_t result;
 
-    __asm__ volatile("syscall"
+    __asm__ volatile(EXO_TRAP_SITE "syscall"
                      : "=a"(result), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
                      : "a"(number), "D"(endpoint), "S"(tag)
                      : "rcx", "r11", "memory");

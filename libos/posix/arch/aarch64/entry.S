@@ -151,9 +151,7 @@ call_return:
 /* Calls that make a new thread of control need the registers that C preserves, too, and what of the
  * call is in the UTCB: they are put into struct thread, whose first words are for this, before the C
  * function runs. clone's last two arguments are in the other order than on x86_64. */
-    .balign 16
-    .globl posix_clone
-posix_clone:
+    .macro keep_registers
     mrs x16, tpidrro_el0
     ldr x9, [x16, #UTCB_THREAD]
     stp x18, x19, [x9, #0]
@@ -167,10 +165,21 @@ posix_clone:
     stp x10, x11, [x9, #96]
     ldr x10, [x16, #UTCB_REFLECT]
     str x10, [x9, #112]
+    .endm
+    .balign 16
+    .globl posix_clone, clone_saved
+posix_clone:
+    keep_registers
+clone_saved:
     mov x9, x3
     mov x3, x4
     mov x4, x9
     b clone_call
+    .balign 16
+    .globl posix_trace
+posix_trace:
+    keep_registers
+    b trace_call
 
 /* ---- upcalls: x0 is the kind; the interrupted registers are in frame[0] of the UTCB ------------- */
 

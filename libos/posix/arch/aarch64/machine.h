@@ -89,4 +89,38 @@ static inline void context_restart(struct exo_context *c, uint64_t number)
 
 #define MACHINE_PAGE_FAULT 0 /* not told to programs */
 
+/* trace.c: calls that want registers which entry.S has kept, and where they go on from there. */
+#define MACHINE_CALLS_WITH_REGISTERS \
+    {                                \
+        NR_clone, clone_saved        \
+    }
+
+/* trace_native.c: the instruction that takes the place of a native call's, how far behind it the
+ * exception finds us, and what the call's is long. */
+typedef uint32_t machine_break;
+#define MACHINE_BREAK       0xd4200000u /* brk #0 */
+#define MACHINE_BREAK_AFTER 0u
+#define MACHINE_TRAP_BYTES  4u
+
+static inline uint64_t native_number(const struct exo_context *c)
+{
+    return c->regs[8];
+}
+
+static inline uint64_t *native_word(struct exo_context *c, uint32_t i)
+{
+    return &c->regs[i];
+}
+
+/* Arm ARM, B2.4.4: clean to the point of unification, then invalidate, by the smallest line there is. */
+static inline void machine_code_changed(uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start & ~(uint64_t)15; at < end; at += 16)
+        __asm__ volatile("dc cvau, %0" : : "r"(at) : "memory");
+    __asm__ volatile("dsb ish" : : : "memory");
+    for (uint64_t at = start & ~(uint64_t)15; at < end; at += 16)
+        __asm__ volatile("ic ivau, %0" : : "r"(at) : "memory");
+    __asm__ volatile("dsb ish\n isb" : : : "memory");
+}
+
 #endif

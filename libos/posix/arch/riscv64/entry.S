@@ -181,9 +181,7 @@ call_return:
 /* Calls that make a new thread of control need the registers that C preserves, too, and what of the
  * call is in the UTCB: they are put into struct thread, whose first words are for this, before the C
  * function runs. clone's last two arguments are in the other order than on x86_64. */
-    .balign 16
-    .globl posix_clone
-posix_clone:
+    .macro keep_registers
     ld t0, UTCB_THREAD(tp)
     sd s0, 0(t0)
     sd s1, 8(t0)
@@ -202,10 +200,21 @@ posix_clone:
     sd t1, 104(t0)
     ld t1, UTCB_REFLECT(tp)
     sd t1, 112(t0)
+    .endm
+    .balign 16
+    .globl posix_clone, clone_saved
+posix_clone:
+    keep_registers
+clone_saved:
     mv t1, a3
     mv a3, a4
     mv a4, t1
     j clone_call
+    .balign 16
+    .globl posix_trace
+posix_trace:
+    keep_registers
+    j trace_call
 
 /* ---- upcalls: a0 is the kind; the interrupted registers are in frame[0] of the UTCB ------------- */
 

@@ -83,4 +83,35 @@ static inline void context_restart(struct exo_context *c, uint64_t number)
 
 #define MACHINE_PAGE_FAULT 0 /* not told to programs */
 
+/* trace.c: calls that want registers which entry.S has kept, and where they go on from there. */
+#define MACHINE_CALLS_WITH_REGISTERS \
+    {                                \
+        NR_clone, clone_saved        \
+    }
+
+/* trace_native.c: the instruction that takes the place of a native call's, how far behind it the
+ * exception finds us, and what the call's is long. */
+typedef uint16_t machine_break;     /* half of the instruction: it may lie on any even address */
+#define MACHINE_BREAK       0x9002u /* c.ebreak */
+#define MACHINE_BREAK_AFTER 0u
+#define MACHINE_TRAP_BYTES  4u
+
+static inline uint64_t native_number(const struct exo_context *c)
+{
+    return c->a7;
+}
+
+static inline uint64_t *native_word(struct exo_context *c, uint32_t i)
+{
+    uint64_t *const words[] = {&c->a0, &c->a1, &c->a2, &c->a3, &c->a4, &c->a5};
+
+    return words[i];
+}
+
+int64_t posix_riscv_flush_icache(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+static inline void machine_code_changed(uint64_t start, uint64_t end)
+{
+    posix_riscv_flush_icache(start, end, 0, 0, 0, 0);
+}
+
 #endif

@@ -148,9 +148,7 @@ roll_end:
 
 /* Calls that make a new thread of control need the registers that C preserves, too: they are put
  * into struct thread, whose first words are for this, before the C function named *_call runs. */
-    .macro with_registers name
-    .globl posix_\name
-posix_\name:
+    .macro keep_registers
     movq %gs:UTCB_THREAD, %rax
     movq %rbx, 0(%rax)
     movq %rbp, 8(%rax)
@@ -158,14 +156,30 @@ posix_\name:
     movq %r13, 24(%rax)
     movq %r14, 32(%rax)
     movq %r15, 40(%rax)
-    jmp \name\()_call
     .endm
     .balign 16
-    with_registers fork
+    .globl posix_fork, fork_saved
+posix_fork:
+    keep_registers
+fork_saved:
+    jmp fork_call
     .balign 16
-    with_registers vfork
+    .globl posix_vfork, vfork_saved
+posix_vfork:
+    keep_registers
+vfork_saved:
+    jmp vfork_call
     .balign 16
-    with_registers clone
+    .globl posix_clone, clone_saved
+posix_clone:
+    keep_registers
+clone_saved:
+    jmp clone_call
+    .balign 16
+    .globl posix_trace
+posix_trace:
+    keep_registers
+    jmp trace_call
 
 /* ---- upcalls: rdi is the kind; the interrupted registers are in frame[0] of the UTCB ------------- */
 

@@ -82,4 +82,35 @@ static inline void context_restart(struct exo_context *c, uint64_t number)
 
 #define MACHINE_PAGE_FAULT 14 /* sigcontext.trapno of one */
 
+/* trace.c: calls that want registers which entry.S has kept, and where they go on from there. */
+#define MACHINE_CALLS_WITH_REGISTERS                \
+    {NR_clone, clone_saved}, {NR_fork, fork_saved}, \
+    {                                               \
+        NR_vfork, vfork_saved                       \
+    }
+
+/* trace_native.c: the instruction that takes the place of a native call's, how far behind it the
+ * exception finds us, and what the call's is long. */
+typedef uint8_t machine_break;
+#define MACHINE_BREAK       0xcc /* int3 */
+#define MACHINE_BREAK_AFTER 1u
+#define MACHINE_TRAP_BYTES  2u
+
+static inline uint64_t native_number(const struct exo_context *c)
+{
+    return c->rax;
+}
+
+static inline uint64_t *native_word(struct exo_context *c, uint32_t i)
+{
+    uint64_t *const words[] = {&c->rdi, &c->rsi, &c->rdx, &c->r10, &c->r8, &c->r9};
+
+    return words[i];
+}
+
+static inline void machine_code_changed(uint64_t start, uint64_t end)
+{
+    (void)start, (void)end;
+}
+
 #endif
