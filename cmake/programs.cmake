@@ -205,6 +205,7 @@ exo_posix(
   libos/posix/memory.c
   libos/posix/mmap.c
   libos/posix/message.c
+  libos/posix/msg.c
   libos/posix/names.c
   libos/posix/ofd.c
   libos/posix/open.c
@@ -220,6 +221,8 @@ exo_posix(
   libos/posix/remap.c
   libos/posix/ring.c
   libos/posix/robust.c
+  libos/posix/sem.c
+  libos/posix/shm.c
   libos/posix/sigcalls.c
   libos/posix/signal.c
   libos/posix/signalfd.c
@@ -229,6 +232,7 @@ exo_posix(
   libos/posix/start.c
   libos/posix/stream.c
   libos/posix/system.c
+  libos/posix/sysv.c
   libos/posix/thread.c
   libos/posix/time.c
   libos/posix/timer.c

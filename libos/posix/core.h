@@ -8,6 +8,7 @@
  *   vma.c mmap.c remap.c memory.c usercopy.c          memory
  *   time.c timer.c             time                   lock.c wait.c           waiting
  *   identity.c limits.c system.c random.c publish.c   the rest
+ *   sysv.c shm.c sem.c msg.c   System V's shared objects (sysv.h)
  *   trace.c trace_native.c     telling what is called (trace.h)
  *
  * Everything here is used under the image lock unless it says otherwise.
@@ -233,6 +234,9 @@ void vma_clear(void);
 /** Maps for LibOS-made parts of a program (load.c): registers it and makes it so. */
 int64_t map_anonymous(uint64_t start, uint64_t end, uint32_t rights, uint32_t flags);
 int64_t map_program(uint64_t start, uint64_t end, uint32_t rights, struct file *f, uint64_t offset);
+/** mmap of a file, MAP_SHARED; `flags`: MAP_FIXED, MAP_FIXED_NOREPLACE. The address. */
+int64_t map_shared(uint64_t hint, uint64_t bytes, uint32_t rights, uint64_t flags, struct file *f,
+                   uint64_t offset);
 /** The kernel's part of mapping a file. */
 int64_t map_file(uint64_t start, uint64_t bytes, uint32_t rights, uint32_t flags, struct file *f,
                  uint64_t offset);

@@ -14,6 +14,7 @@
 #include "exec.h"
 #include "fork.h"
 #include "mmap.h"
+#include "sysv.h"
 #include "trace.h"
 
 #define SCRIPTS_MAX 5u /* #! programs that are #! programs themselves */
@@ -195,6 +196,8 @@ static _Noreturn void exec_finish(struct exec *e, bool moved)
     struct exo_message m = {0};
 
     image_state.exec_path = e->path;
+    if (sysv_objects && !moved)
+        shm_exec();
     state_reset(p, t);
     if (!moved)
         fds_exec(p);

@@ -169,6 +169,8 @@ int64_t path_put(struct path *path, uint64_t at, bool empty);
 /* One call of fs on one path: op, and w1..w3; w0 is the base. */
 int64_t path_call(struct path *path, uint32_t op, uint64_t w1, uint64_t w2, uint64_t w3);
 /* The same for calls that take AT_EMPTY_PATH. */
+/* Gives a file a second name. */
+int64_t path_link(const char *old_name, const char *new_name);
 int64_t path_call_empty(struct path *path, uint32_t op, uint64_t w1, uint64_t w2, uint64_t w3);
 /* The same on an open file itself (empty path, AT_EMPTY_PATH where the op takes flags). */
 int64_t number_call(uint64_t number, uint32_t op, uint64_t w1, uint64_t w2, uint64_t w3);

@@ -13,6 +13,7 @@
  */
 #include "core.h"
 #include "fork.h"
+#include "sysv.h"
 
 #define COPY_FIRST_SLOT PROC_CAP_TABLE /* those below are the new environment's own */
 
@@ -136,6 +137,8 @@ static int64_t fork_child(const struct fork *f)
         user_write32(f->child_tid, (uint32_t)f->pid);
     publish_process(p);
     publish_maps(p, true);
+    if (sysv_objects)
+        shm_forked();
     return 0;
 }
 

@@ -225,6 +225,21 @@ DEFINE_CALL6(mmap, hint, bytes, prot, flags, fd, offset)
     return st < 0 ? st : (int64_t)start;
 }
 
+int64_t map_shared(uint64_t hint, uint64_t bytes, uint32_t rights, uint64_t flags, struct file *f,
+                   uint64_t offset)
+{
+    uint64_t start;
+    int64_t st = is_within_limit(bytes) ? place_find(hint, bytes, flags, &start) : -ENOMEM;
+
+    if (st == 0)
+        st = map_commit(start, bytes, rights, MAP_SHARED, file_get(f), offset);
+    else
+        return st;
+    if (st < 0)
+        file_put(f);
+    return st < 0 ? st : (int64_t)start;
+}
+
 DEFINE_CALL2(munmap, start, bytes)
 {
     if (!IS_PAGE(start) || bytes == 0 || !user_range(start, bytes))

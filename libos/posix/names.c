@@ -136,6 +136,15 @@ static int64_t make_link(uint64_t old_dir, uint64_t old_user, uint64_t new_dir, 
     return two_paths(&old, &new, FS_LINK, flags, (flags & AT_EMPTY_PATH) != 0);
 }
 
+int64_t path_link(const char *old_name, const char *new_name)
+{
+    struct path old, new;
+
+    path_from_text(&old, old_name);
+    path_from_text(&new, new_name);
+    return two_paths(&old, &new, FS_LINK, 0, false);
+}
+
 DEFINE_CALL2(link, old, new)
 {
     return make_link(CWD, old, CWD, new, 0);

@@ -216,7 +216,8 @@ int64_t volumes_make(void)
         return -ENOSPC;
     adopt_tree(volume_roots[VOLUME_DEV], VOLUME_DEV);
     adopt_tree(volume_roots[VOLUME_SYS], VOLUME_SYS);
-    if (!make("/tmp", S_IFDIR | 01777) || !make("/run", S_IFDIR | 0755))
+    if (!make("/tmp", S_IFDIR | 01777) || !make("/dev/sysv", S_IFDIR | 01777) ||
+        !make("/run", S_IFDIR | 0755))
         return -ENOSPC;
     return 0;
 }

@@ -2,7 +2,7 @@
 """Descriptors, files, pipes, sockets and waiting, as programs rely on them (programs/files.c). The
 same program passes on Linux."""
 
-from guest import PROGRAMS, check, check_output, guest_programs, run, sh
+from guest import PROGRAMS, check, check_output, check_status, guest_programs, run, sh
 
 
 def files_pipes_sockets_and_polls_behave_as_on_linux():
@@ -35,6 +35,13 @@ def tail_follows_a_name_from_file_to_file():
 def timerfds_and_pidfds_behave_as_on_linux():
     result = run(f"{PROGRAMS}/events", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
+
+
+def system_v_ipc_works_as_on_linux():
+    result = run(f"{PROGRAMS}/sysv", options=guest_programs())
+    check_status(result, 0)
+    result = sh("ipcmk -Q; ipcmk -S 5; ipcmk -M 100; ipcs | grep root | wc -l; ipcrm -q 0 -s 0 -m 0; ipcs | grep root | wc -l")
+    check_output(result, "Message queue id: 0\nSemaphore id: 0\nShared memory id: 0\n3\n0\n")
 
 
 def local_sockets_pass_descriptors_and_keep_records_as_on_linux():

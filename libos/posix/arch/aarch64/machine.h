@@ -123,4 +123,15 @@ static inline void machine_code_changed(uint64_t start, uint64_t end)
     __asm__ volatile("dsb ish\n isb" : : : "memory");
 }
 
+/* The times of struct semid64_ds. */
+struct sem_times {
+    int64_t words[2];
+};
+#define SEM_TIMES(otime, ctime) \
+    {                           \
+        {                       \
+            (otime), (ctime)    \
+        }                       \
+    }
+
 #endif

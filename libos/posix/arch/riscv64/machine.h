@@ -114,4 +114,15 @@ static inline void machine_code_changed(uint64_t start, uint64_t end)
     posix_riscv_flush_icache(start, end, 0, 0, 0, 0);
 }
 
+/* The times of struct semid64_ds. */
+struct sem_times {
+    int64_t words[2];
+};
+#define SEM_TIMES(otime, ctime) \
+    {                           \
+        {                       \
+            (otime), (ctime)    \
+        }                       \
+    }
+
 #endif

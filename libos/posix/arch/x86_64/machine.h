@@ -113,4 +113,15 @@ static inline void machine_code_changed(uint64_t start, uint64_t end)
     (void)start, (void)end;
 }
 
+/* The times of struct semid64_ds. */
+struct sem_times {
+    int64_t words[4];
+};
+#define SEM_TIMES(otime, ctime)    \
+    {                              \
+        {                          \
+            (otime), 0, (ctime), 0 \
+        }                          \
+    }
+
 #endif
