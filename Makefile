@@ -12,7 +12,7 @@ BUILD ?= build/$(ARCH)
 IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
-.PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux image \
+.PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux bench-programs image \
         image-update listing model prove prove-cold format check doc clean help
 
 all: configure             ## build everything (the default)
@@ -57,6 +57,9 @@ bench: all                 ## exobench under --icount, compared with Linux
 
 bench-linux: setup         ## measure Linux again for the comparison
 	@bench/run --build $(BUILD) --linux
+
+bench-programs: all        ## gcc, cmake, python, git ... of the image dev, beside Linux (20 minutes)
+	@bench/programs --build $(BUILD)
 
 image: configure           ## the root file system IMAGE=min (default), busybox or dev
 	@cmake --build $(BUILD) -j $(JOBS) --target image-$(IMAGE)

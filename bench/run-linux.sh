@@ -18,6 +18,7 @@ usage: run-linux.sh [option]... [case]...
   -t TAG    a word in the result files' names (none)
   -b FILE   the benchmark binary (build/exobench-ARCH)
   -K FILE   a kernel image, instead of Debian's
+  -i FILE   an initramfs whose /init says what it finds, instead of exobench's
   -M MIB    guest memory (512)
   -c DIR    cache directory (cache)
   -o DIR    where the results go (results)
@@ -27,8 +28,9 @@ END
 
 here=$(cd "$(dirname "$0")" && pwd)
 arch=x86_64 mode=both runs=1 kernel_args='' tag='' binary='' kernel='' memory=512
+initramfs='' first=/bin/exobench
 cache=$here/cache results=$here/results
-while getopts a:m:n:k:t:b:K:M:c:o: option; do
+while getopts a:m:n:k:t:b:K:i:M:c:o: option; do
     case $option in
     a) arch=$OPTARG ;;
     m) mode=$OPTARG ;;
@@ -37,6 +39,7 @@ while getopts a:m:n:k:t:b:K:M:c:o: option; do
     t) tag=-$OPTARG ;;
     b) binary=$OPTARG ;;
     K) kernel=$OPTARG ;;
+    i) initramfs=$OPTARG first=/init ;;
     M) memory=$OPTARG ;;
     c) cache=$OPTARG ;;
     o) results=$OPTARG ;;
@@ -77,7 +80,7 @@ mkdir -p "$tree" "$results"
 cache=$(cd "$cache" && pwd)
 tree=$cache/$arch
 
-if [ ! -x "$binary" ]; then
+if [ -z "$initramfs" ] && [ ! -x "$binary" ]; then
     make -C "$here" "build/exobench-$arch" >&2
 fi
 
@@ -127,7 +130,9 @@ fi
 busybox=$(ls "$tree"/busybox/bin/busybox "$tree"/busybox/usr/bin/busybox 2> /dev/null | head -n 1)
 
 # The guest: exobench is the first program, notes the time since reset, and becomes the script.
-initramfs=$tree/initramfs-$(cat "$0" "$busybox" "$binary" | cksum | cut -d ' ' -f 1).gz
+if [ -z "$initramfs" ]; then
+    initramfs=$tree/initramfs-$(cat "$0" "$busybox" "$binary" | cksum | cut -d ' ' -f 1).gz
+fi
 if [ ! -e "$initramfs" ]; then
     root=$tree/root
     rm -rf "$root"
@@ -180,7 +185,7 @@ run_guest() {
     timeout "${GUEST_LIMIT:-600}" "qemu-system-$arch" $machine $accel -smp 1 -m "$memory" -seed 1 \
         -nodefaults -no-user-config -no-reboot -display none -serial "file:$2.log" \
         -kernel "$kernel" -initrd "$initramfs" -append "console=$console quiet nokaslr \
-norandmaps $kernel_args rdinit=/bin/exobench bench_cases=$(echo $cases | tr ' ' ,) \
+norandmaps $kernel_args rdinit=$first bench_cases=$(echo $cases | tr ' ' ,) \
 -- boot /script" < /dev/null >&2
     ended=$(cut -d ' ' -f 1 /proc/uptime)
     {
@@ -190,7 +195,7 @@ norandmaps $kernel_args rdinit=/bin/exobench bench_cases=$(echo $cases | tr ' ' 
         echo "$started $ended" | awk '{ printf "#host_seconds\t%.1f\n", $2 - $1 }'
         tr -d '\r' < "$2.log" | grep -a -E '^#?[A-Za-z0-9_]+	' || true
     } > "$2"
-    if ! grep -q '^#table	end' "$2"; then
+    if [ $first = /bin/exobench ] && ! grep -q '^#table	end' "$2"; then
         echo "run-linux.sh: the guest did not finish; see $2.log" >&2
         return 1
     fi

@@ -11,7 +11,7 @@ place where bytes can be added unseen by any reader: after the name, which ends 
 
 import stat
 
-PAGE = 4096
+PAGE, WORD = 4096, 4
 HEADER = 110
 TRAILER = "TRAILER!!!"
 
@@ -28,10 +28,13 @@ class Entry:
 
 
 class Writer:
-    """Writes entries to a binary file, which must begin at a page boundary of the archive."""
+    """Writes entries to a binary file, which must begin at a page boundary of the archive.
 
-    def __init__(self, output):
+    `align` is PAGE for ExoV6, or WORD for readers that refuse a name of over 4,096 bytes (Linux)."""
+
+    def __init__(self, output, align=PAGE):
         self.output = output
+        self.align = align
         self.offset = 0
         self.inode = 0
 
@@ -42,7 +45,7 @@ class Writer:
     def _record(self, entry, name, inode, links, data):
         encoded = name.encode("utf-8", "surrogateescape") + b"\0"
         end = self.offset + HEADER + len(encoded)
-        encoded += b"\0" * (-end % (PAGE if data else 4))
+        encoded += b"\0" * (-end % (self.align if data else WORD))
         fields = (inode, entry.mode, entry.uid, entry.gid, links, int(entry.mtime), len(data),
                   0, 0, entry.rdev[0], entry.rdev[1], len(encoded), 0)
         self._put(b"070701" + b"".join(b"%08X" % field for field in fields) + encoded)
