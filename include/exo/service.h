@@ -31,6 +31,9 @@ enum exo_service_state {
                                it could not be started */
 };
 
+/* A POSIX program's way to the table: ioctl(fd, RS_IOCTL_TABLE, &capability) of /proc/exo/services. */
+#define RS_IOCTL_TABLE 0x80087201u
+
 /* exo_service_depend. */
 #define EXO_SERVICE_FOLLOW 1u /* it is restarted when the other is reborn */
 

@@ -144,6 +144,8 @@ enum fs_op {
                         -EAGAIN: there are none; -EINVAL: the first does not fit */
     FS_EXTENT, /* of a block device: reply 1 capability: an extent of proto/block.h with the rights of
                   this opening. -ENXIO: no device is there; -EROFS */
+    FS_SERVICES, /* of /proc/exo/services: reply 1 capability: the table of services, for READ, and for
+                    CONTROL too if this opening may write. Of another file: -ENOTTY */
 };
 
 #define FS_PARCEL_BYTES    512u

@@ -15,6 +15,7 @@
 #include "parcel.h"
 #include "window.h"
 
+#include <exo/service.h>
 #include <lib/linux/termios.h>
 
 /* struct file for these kinds: caps[0] the endpoint, caps[LENT_*] regions, state the window,
@@ -324,9 +325,28 @@ const struct file_ops regular_ops = {
 
 /* ---- synthetic files, and files that are only names -------------------------------------------- */
 
+/* The program asks for the native capability behind the file: include/rs.h. It is its own from then on. */
+static int64_t synthetic_ioctl(struct file *f, uint32_t request, uint64_t arg)
+{
+    struct exo_message m = {EXO_TAG(FS_SERVICES, 0, 0), {0, 0, 0, 0}};
+    exo_cap cap = 0;
+    int64_t result;
+
+    if (request != RS_IOCTL_TABLE)
+        return -ENOTTY;
+    if ((result = server_call_caps(f->caps[0], &m, &cap, 1)) < 0)
+        return result;
+    if (!cap)
+        return -ENFILE;
+    if ((result = user_write64(arg, cap)) < 0)
+        exo_cap_delete(cap, 0);
+    return result;
+}
+
 const struct file_ops synthetic_ops = {
     .read = read_by_message,
     .write = fs_write,
+    .ioctl = synthetic_ioctl,
     .seek = regular_seek,
     .stat = fs_file_stat,
     .parcel = PARCEL_FILE,

@@ -77,6 +77,7 @@ static void note_do(const struct note *note)
         }
         break;
     case AFTER_PUNCH: port_region_punch(note->a, note->b, note->c); break;
+    case AFTER_SERVICE: port_service_end((uint32_t)note->a, (uint32_t)note->b); break;
     case AFTER_STATE: data_publish(note->object); break;
     case AFTER_LOCKS: lock_publish(note->object); break;
     case AFTER_FIFO: fifo_publish(note->object); break;
@@ -89,10 +90,16 @@ static void note_do(const struct note *note)
 void after_run(void)
 {
     while (!after_is_empty()) {
-        note_do(&todo.notes[todo.done]);
+        struct note note = todo.notes[todo.done];
+        bool once = note.what == AFTER_SERVICE; /* it may be the end of this life */
+
+        if (!once)
+            note_do(&note);
         undo_word(&todo.done);
         if (++todo.done == todo.count)
             todo.done = todo.count = 0;
         undo_commit();
+        if (once)
+            note_do(&note);
     }
 }

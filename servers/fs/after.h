@@ -23,6 +23,7 @@ enum after {
     AFTER_UNMAP,   /* object: a page of port_region_map */
     AFTER_CLEAR,   /* a: region, b: offset, c: bytes that become 0; a: 0: at `object` */
     AFTER_PUNCH,   /* a: region, b: page, c: pages */
+    AFTER_SERVICE, /* a: service, b: enum exo_cause, or EXO_ALIVE: start it. Never done twice */
     /* Of an object that may be freed in the same transaction: after_forget. */
     AFTER_STATE,  /* object: an inode, whose state page is to be written */
     AFTER_LOCKS,  /* object: an inode, of which a lock was given up */

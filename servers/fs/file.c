@@ -489,9 +489,11 @@ int64_t file_write(struct request *q)
 
     if (!may_write(file))
         return -EBADF;
-    if (inode_kind(inode) != FS_REGULAR)
-        return -EINVAL;
     if (q->bytes > FS_IO_BYTES)
+        return -EINVAL;
+    if (inode_kind(inode) == FS_SYNTHETIC)
+        return proc_write(inode, q->msg, q->bytes); /* the offset stays 0 */
+    if (inode_kind(inode) != FS_REGULAR)
         return -EINVAL;
     if (offset == UINT64_MAX)
         offset = inode->file.size;
@@ -603,6 +605,21 @@ int64_t file_fsync(struct request *q)
     if (kind != FS_REGULAR && kind != FS_DIRECTORY)
         return -EINVAL;
     return on_disk(q->file->inode) ? disk_sync(q->file->inode) : 0;
+}
+
+int64_t file_services(struct request *q)
+{
+    const struct open_file *file = q->file;
+    int64_t status;
+
+    if (inode_kind(file->inode) != FS_SYNTHETIC || (file->flags & O_PATH))
+        return -EBADF;
+    status = proc_capability(file->inode, may_write(file));
+    if (status < 0)
+        return status;
+    q->give = (exo_cap)status;
+    q->give_mode = EXO_SEND_MOVE;
+    return 0;
 }
 
 int64_t file_extent(struct request *q)

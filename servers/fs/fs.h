@@ -296,7 +296,7 @@ handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink,
     fs_sync, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put, fs_parcel_take,
     fs_parcel_drop;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
-    file_fsync, file_lock, file_fifo, file_extent;
+    file_fsync, file_lock, file_fifo, file_extent, file_services;
 handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;
 
 /* ---- open files (file.c) --------------------------------------------------------------------- */
@@ -433,6 +433,10 @@ struct inode *proc_find(struct inode *dir, const struct caller *who, const char 
 size_t proc_list(struct inode *dir, bool first, uint64_t *position, char *name, uint64_t *ino,
                  uint32_t *mode);
 int64_t proc_text(struct inode *inode, const struct caller *who, char *to, size_t bytes);
+/** Text written to a file, which is a command to it: `bytes`; -EINVAL, and what the command meets. */
+int64_t proc_write(struct inode *inode, const char *text, uint64_t bytes);
+/** The capability behind a file; -ENOTTY: there is none. `control`: more than to read. */
+int64_t proc_capability(const struct inode *inode, bool control);
 int64_t proc_target(struct inode *link, const struct caller *who); /* sets link.target */
 int64_t proc_path_of(const struct inode *dir, char *to, size_t bytes);
 struct inode *proc_up(struct inode *dir);

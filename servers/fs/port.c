@@ -108,6 +108,7 @@ static int64_t heap_start(bool again)
         return status;
     heap_next = (char *)HEAP_VA;
     port_keep(EXO_SRV_ENDPOINT, false); /* or all that was derived from it goes */
+    port_keep(EXO_SRV_SERVICES, false);
     return rs_preserve((uintptr_t)kept_start, (uintptr_t)(kept_end - kept_start) / PAGE);
 }
 
@@ -385,6 +386,30 @@ int64_t port_log(char *to, uint64_t bytes)
 int64_t port_service(uint32_t i, struct exo_service_info *info)
 {
     return to_errno(exo_service_info(EXO_SRV_SERVICES, i, info));
+}
+
+void port_service_end(uint32_t i, uint32_t cause)
+{
+    if (cause == EXO_ALIVE)
+        exo_service_start(EXO_SRV_SERVICES, i);
+    else
+        exo_service_kill(EXO_SRV_SERVICES, i, cause);
+}
+
+int64_t port_service_policy(uint32_t i, uint32_t policy)
+{
+    return to_errno(exo_service_policy(EXO_SRV_SERVICES, i, policy));
+}
+
+int64_t port_service_limit(uint32_t i, uint32_t rebirths, uint64_t window)
+{
+    return to_errno(exo_service_limit(EXO_SRV_SERVICES, i, rebirths, window));
+}
+
+int64_t port_service_table(bool control)
+{
+    return to_errno(exo_cap_derive(
+        EXO_SRV_SERVICES, EXO_R_READ | EXO_R_GRANT | (control ? EXO_R_CONTROL : 0), 0, 0, 0));
 }
 
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4])

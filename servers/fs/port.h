@@ -71,6 +71,13 @@ void port_store_usage(uint64_t *limit, uint64_t *used);
 int64_t port_log(char *to, uint64_t bytes);
 /** What the kernel's table says of service `i`; negative: there is none. */
 int64_t port_service(uint32_t i, struct exo_service_info *info);
+/** Ends its life with this enum exo_cause; EXO_ALIVE: starts it. It may be fs's own life. */
+void port_service_end(uint32_t i, uint32_t cause);
+/** -EINVAL: no such policy or limit. */
+int64_t port_service_policy(uint32_t i, uint32_t policy);
+int64_t port_service_limit(uint32_t i, uint32_t rebirths, uint64_t window);
+/** A capability of the table to give away. */
+int64_t port_service_table(bool control);
 /** Pages of a process's range that are in memory: all, private, written, both. */
 void port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 int64_t port_published(uint32_t slot, uint64_t offset, void *to, uint64_t bytes);

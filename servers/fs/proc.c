@@ -38,7 +38,9 @@ struct node {
     uint32_t mode;
     text_maker *text;
     int64_t (*target)(const struct synthetic *of, char *to, size_t bytes);
-    bool owner_only; /* for the process's user, and root */
+    bool owner_only;                                      /* for the process's user, and root */
+    int64_t (*command)(const char *text, uint64_t bytes); /* what is written to it */
+    int64_t (*capability)(bool control);                  /* what FS_SERVICES gives */
 };
 
 #define FILE_NODE(level, word, maker)                                    \
@@ -110,7 +112,8 @@ static const struct node nodes[] = {
     FILE_NODE(EXO, "counters", text_exo_counters),
     {.name = "log", .in = EXO, .mode = S_IFREG | 0400, .text = text_exo_log},
     FILE_NODE(EXO, "resources", text_exo_resources),
-    FILE_NODE(EXO, "services", text_exo_services),
+    {.name = "services", .in = EXO, .mode = S_IFREG | 0644, .text = text_exo_services,
+     .command = services_command, .capability = port_service_table},
     FILE_NODE(PROCESS, "stat", text_pid_stat),
     FILE_NODE(PROCESS, "status", text_pid_status),
     FILE_NODE(PROCESS, "statm", text_pid_statm),
@@ -475,6 +478,21 @@ int64_t proc_text(struct inode *inode, const struct caller *who, char *to, size_
     inode->synthetic.reader = who->entry && who->entry->pid == inode->synthetic.pid;
     status = nodes[inode->synthetic.node].text(&text, &inode->synthetic);
     return status < 0 ? status : (int64_t)text.used;
+}
+
+int64_t proc_write(struct inode *inode, const char *text, uint64_t bytes)
+{
+    const struct node *node = &nodes[inode->synthetic.node];
+    int64_t status = node->command ? node->command(text, bytes) : -EINVAL;
+
+    return status < 0 ? status : (int64_t)bytes;
+}
+
+int64_t proc_capability(const struct inode *inode, bool control)
+{
+    const struct node *node = &nodes[inode->synthetic.node];
+
+    return node->capability ? node->capability(control) : -ENOTTY;
 }
 
 int64_t proc_target(struct inode *link, const struct caller *who)

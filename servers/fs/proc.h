@@ -20,6 +20,9 @@ void text_bytes(struct text *text, const char *from, size_t bytes);
 
 typedef int64_t text_maker(struct text *text, const struct synthetic *of);
 
+/** /proc/exo/services as it is written: a command, see services_command in proc_services.c. */
+int64_t services_command(const char *text, uint64_t bytes);
+
 /* Of the machine. */
 text_maker text_stat, text_meminfo, text_uptime, text_loadavg, text_cpuinfo, text_version,
     text_filesystems, text_mounts, text_mountinfo, text_vmstat, text_swaps,

@@ -53,6 +53,7 @@ static handler *const file_handlers[] = {
     [FS_WATCH_REMOVE - FILE_OPS_FIRST] = file_watch_remove,
     [FS_WATCH_READ - FILE_OPS_FIRST] = file_watch_read,
     [FS_EXTENT - FILE_OPS_FIRST] = file_extent,
+    [FS_SERVICES - FILE_OPS_FIRST] = file_services,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -329,12 +329,14 @@ static void server_changed(struct service *s)
         return;
     describe(&now, how, sizeof how);
     if (now.state == EXO_SERVICE_FAILED || now.state == EXO_SERVICE_STOPPED) {
-        if (now.policy == RS_POLICY_NEVER)
+        if (now.policy == RS_POLICY_NEVER && now.cause != EXO_STOPPED)
             power_off_because(STATUS_FAILED, "%s died: %s", now.name, how);
         if (now.state != s->seen.state)
             log_line("%s %s after %llu lives: %s", now.name,
                      now.state == EXO_SERVICE_FAILED ? "has failed" : "has stopped",
                      (unsigned long long)now.lives, how);
+    } else if (now.lives > s->seen.lives && now.cause == EXO_STOPPED) {
+        log_line("%s was started: life %llu", now.name, (unsigned long long)now.lives);
     } else if (now.lives > s->seen.lives && now.lives > 1) {
         log_line("%s died: %s; life %llu began after %llu ns", now.name, how,
                  (unsigned long long)now.lives, (unsigned long long)now.recovery_ns);

@@ -374,6 +374,29 @@ int64_t port_service(uint32_t i, struct exo_service_info *info)
     return i == UINT32_MAX ? 0 : -ENOENT;
 }
 
+void port_service_end(uint32_t i, uint32_t cause)
+{
+    (void)i, (void)cause;
+}
+
+int64_t port_service_policy(uint32_t i, uint32_t policy)
+{
+    (void)i, (void)policy;
+    return 0;
+}
+
+int64_t port_service_limit(uint32_t i, uint32_t rebirths, uint64_t window)
+{
+    (void)i, (void)rebirths;
+    return window ? 0 : -EINVAL;
+}
+
+int64_t port_service_table(bool control)
+{
+    (void)control;
+    return -ENOENT;
+}
+
 void port_process_counts(uint64_t *processes, uint64_t *forks)
 {
     *processes = 3;
