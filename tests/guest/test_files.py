@@ -44,6 +44,11 @@ def system_v_ipc_works_as_on_linux():
     check_output(result, "Message queue id: 0\nSemaphore id: 0\nShared memory id: 0\n3\n0\n")
 
 
+def signals_at_fork_and_exec_behave_as_on_linux():
+    result = run(f"{PROGRAMS}/signals", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)
+
+
 def local_sockets_pass_descriptors_and_keep_records_as_on_linux():
     result = run(f"{PROGRAMS}/sockets", "/tmp", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
