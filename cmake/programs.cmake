@@ -181,6 +181,7 @@ exo_posix(
   libos/posix/blockdev.c
   libos/posix/claim.c
   libos/posix/clone.c
+  libos/posix/core_dump.c
   libos/posix/device.c
   libos/posix/directory.c
   libos/posix/dispatch.c

@@ -50,12 +50,14 @@ static void call_settle(struct exo_context *c, uint64_t *number, bool handled, u
 /* ---- default actions ----------------------------------------------------------------------------- */
 
 /* `continues`: proc's count of SIGCONTs before the signal was taken. */
-static void default_action(int32_t signo, uint64_t continues)
+static void default_action(const struct exo_context *c, const struct proc_siginfo *info,
+                           uint64_t continues)
 {
     struct exo_message m = {0};
+    int32_t signo = info->signo;
 
     if (!(SIGNALS_STOP & SIGNAL_BIT(signo)))
-        process_exit(STATUS_KILLED(signo));
+        process_exit(STATUS_KILLED(signo) | core_dump(c, info));
     image_unlock();
     proc_call(&m, PROC_STOP, STATUS_STOPPED(signo), continues, 0, 0);
     image_lock();
@@ -124,7 +126,7 @@ static void signals_deliver(struct exo_context *c, struct thread *t, uint64_t *n
             continue;
         if (a->handler == SIG_DFL) {
             if (!(SIGNALS_DEFAULT_IGNORED & SIGNAL_BIT(info.signo)))
-                default_action(info.signo, continues);
+                default_action(c, &info, continues);
             continue;
         }
         call_settle(c, number, true, a->flags);
@@ -168,7 +170,7 @@ static _Noreturn void fault_deliver(struct exo_context *c, const struct fault *f
     image_lock();
     if (a->handler == SIG_DFL || a->handler == SIG_IGN ||
         (t->sigmask & SIGNAL_BIT(fault->signo)) != 0)
-        process_exit(STATUS_KILLED(fault->signo));
+        process_exit(STATUS_KILLED(fault->signo) | core_dump(c, &info));
     deliver(c, t, &info, fault);
     image_unlock();
     if (atomic_load(&t->utcb->pending))

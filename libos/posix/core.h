@@ -195,6 +195,11 @@ _Noreturn void context_end(struct process *p);
 /** A vfork context leaves its address space: lets the parent go on. */
 void vfork_release(struct process *p);
 
+/* ---- core_dump.c --------------------------------------------------------------------------------- */
+
+/** A signal ends the process, which was at *c: writes the file core if that is wanted. STATUS_DUMPED or 0. */
+uint32_t core_dump(const struct exo_context *c, const struct proc_siginfo *info);
+
 /* ---- exec.c -------------------------------------------------------------------------------------- */
 
 /** exec with LibOS memory, for start.c: returns only an errno. */

@@ -2,7 +2,9 @@
 """The image `dev`: compilers, build tools, languages and databases, as Debian ships them. It is not
 part of every build; without it the tests are skipped."""
 
-from guest import BUILD, Skipped, check_output, run
+import re
+
+from guest import BUILD, Skipped, check, check_output, run
 
 
 def _dev(script):
@@ -134,3 +136,20 @@ def dev_large_files_are_sorted_and_packed():
         tar cJf t.txz /usr/share/perl 2>/dev/null; mkdir u; tar xJf t.txz -C u
         diff -r /usr/share/perl u/usr/share/perl && echo same""")
     check_output(result, "1000000\nsame\n")
+
+
+CRASH = r"""
+cat >c.c <<E
+int global = 77;
+static int inner(int x) { global += x; *(volatile int *)16 = x; return x; }
+int outer(int y) { return inner(y + 1) + 1; }
+int main(void) { return outer(5); }
+E
+"""
+
+
+def dev_gdb_reads_a_core():
+    result = _dev(CRASH + """ulimit -c unlimited; cc -g -O0 c.c -o c; ./c
+        gdb -batch -ex bt -ex 'p global' c core 2>/dev/null | tail -4""")
+    check(re.search(r"#0 .* inner \(x=6\) at c.c:2\n.*\n.*\n?#2 .* main \(\) at c.c:4\n\$1 = 83", result.text),
+          str(result))

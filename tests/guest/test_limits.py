@@ -63,3 +63,12 @@ def fork_bomb_leaves_the_shell_alive():
 def resource_limits_and_cpu_timers_work_as_on_linux():
     result = run(f"{PROGRAMS}/limits", "/tmp", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)
+
+
+def core_is_written_as_far_as_the_limit_allows():
+    result = sh("""cd /tmp; sh -c 'kill -SEGV $$'; ls core; ulimit -c unlimited; sh -c 'kill -QUIT $$'
+        head -c 4 core | od -An -c; stat -c '%a %U' core; rm core; sh -c 'kill -TERM $$'; ls core
+        ln -s /tmp/other core; sh -c 'kill -QUIT $$'; ls other; true""")
+    check_match(result, r"(?m)^ 177   E   L   F\n600 root$")
+    check(result.text.count("(core dumped)") == 1, str(result))
+    check(result.text.count("No such file or directory") == 3, str(result))

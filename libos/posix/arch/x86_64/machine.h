@@ -124,4 +124,21 @@ struct sem_times {
         }                          \
     }
 
+/* core_dump.c: e_machine, and struct elf_gregset. */
+#define MACHINE_ELF            62
+#define MACHINE_CORE_REGISTERS 27u
+static inline void machine_core_registers(uint64_t *to, const struct exo_context *c)
+{
+    const uint64_t registers[MACHINE_CORE_REGISTERS] = {
+        c->r15,        c->r14,        c->r13,    c->r12,
+        c->rbp,        c->rbx,        c->r11,    c->r10,
+        c->r9,         c->r8,         c->rax,    c->rcx,
+        c->rdx,        c->rsi,        c->rdi,    UINT64_MAX /* orig_rax: not in a call */,
+        c->rip,        0x33 /* cs */, c->rflags, c->rsp,
+        0x2b /* ss */, machine_tls()};
+
+    for (uint32_t i = 0; i < MACHINE_CORE_REGISTERS; i++)
+        to[i] = registers[i];
+}
+
 #endif
