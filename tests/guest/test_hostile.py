@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Programs that do what they must not: each harms only itself."""
 
-from guest import PROGRAMS, check_match, guest_programs, sh
+import re
+
+from guest import PROGRAMS, check, check_match, guest_programs, sh
 
 
 def _harms_only_itself(what, status):
@@ -64,3 +66,26 @@ def jumping_to_data_is_a_segv():
 
 def stack_overflow_is_a_segv():
     _harms_only_itself("stack", 139)
+
+
+def _random_linux_calls(calls, seed, options=()):
+    """Three times as many random calls, by processes that are started again when they end. The
+    servers' notes grow with the most that they ever saw; what is lost at each life does not stop."""
+    result = sh(f"for i in 1 2 3; do mkdir /tmp/f; chown 4711:4711 /tmp/f; "
+                f"{PROGRAMS}/fuzz {calls} $(({seed} + i * 1000000)) /tmp/f; rm -rf /tmp/f; sleep 1; "
+                "cat /proc/exo/resources; done; echo shell lives; seq 1 3 | sort -rn | head -n 1",
+                options=[*guest_programs(), *options])
+    check_match(result, r"shell lives\n3\n")
+    check(result.text.count(" lives, ") == 3, result)
+    frames, objects, caps = ([int(n) for n in re.findall(rf"{name} (\d+)", result.text)]
+                             for name in ("frames_free", "objects", "caps"))
+    check(frames[2] + 128 > frames[1] and objects[2] < objects[1] + 12 and caps[2] < caps[1] + 48,
+          f"something is lost: {result}")
+
+
+def random_linux_calls_hurt_nobody():
+    _random_linux_calls(12000, 1)
+
+
+def ten_million_random_linux_calls_hurt_nobody():
+    _random_linux_calls(3400000, 10000000, ["--timeout", "5000"])
