@@ -203,8 +203,7 @@ static void kind_init(enum exo_type type, size_t bytes, void (*destroy)(void *))
         name((struct type *)o);         \
     }
 ADAPTER(account_destroy, account)
-ADAPTER(region_destroy, region)
-ADAPTER(extent_destroy, extent)
+ADAPTER(source_destroy, source)
 ADAPTER(env_destroy_object, env)
 ADAPTER(thread_destroy_object, thread)
 ADAPTER(endpoint_destroy, endpoint)
@@ -221,8 +220,8 @@ static void nothing(void *o)
 void object_init(void)
 {
     kind_init(EXO_ACCOUNT, sizeof(struct account), account_destroy_adapter);
-    kind_init(EXO_REGION, sizeof(struct region), region_destroy_adapter);
-    kind_init(EXO_FRAME, sizeof(struct extent), extent_destroy_adapter);
+    kind_init(EXO_REGION, sizeof(struct region), source_destroy_adapter);
+    kind_init(EXO_FRAME, sizeof(struct extent), source_destroy_adapter);
     kind_init(EXO_ENV, sizeof(struct env), env_destroy_object_adapter);
     kind_init(EXO_THREAD, sizeof(struct thread), thread_destroy_object_adapter);
     kind_init(EXO_ENDPOINT, sizeof(struct endpoint), endpoint_destroy_adapter);

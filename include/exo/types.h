@@ -81,7 +81,8 @@ enum exo_send_mode {
     EXO_SEND_COPY, /* the receiver gets a sibling */
     EXO_SEND_LEND, /* the receiver gets a child: the sender can revoke it, and learns when the
                       last one is gone (EXO_CAP_LENDER, exo_next_childless) */
-    EXO_SEND_MOVE, /* the sender's capability is gone afterwards */
+    EXO_SEND_MOVE, /* the sender's capability is gone afterwards; refused while a mapping made by it has
+                      pages */
 };
 
 /* Flags of a capability, set with exo_cap_flags. */

@@ -42,8 +42,10 @@ struct cap {
     uint16_t rights;
     uint8_t type;      /* enum exo_type; EXO_NONE: the entry is free, or the head */
     uint8_t flags;     /* EXO_CAP_*, CAP_QUEUED, CAP_DEAD */
-    uint16_t revoking; /* not 0: a revoke of it is under way; it cannot derive or copy */
+    uint16_t revoking; /* not 0: CAP_REVOKING or CAP_ENDING; it cannot derive or copy */
 };
+#define CAP_REVOKING 1u    /* a revoke of it is under way */
+#define CAP_ENDING   2u    /* it is being removed, and nothing is mapped by it any more */
 #define CAP_QUEUED   0x80u /* on its owner's list of childless lenders */
 #define CAP_CHANGED  0x08u /* a pristine one: its flags are not as they were */
 #define CAP_PRISTINE 0x10u /* as it was in its owner's snapshot (kernel/resurrection/snapshot.h) */

@@ -63,18 +63,25 @@ void env_destroy_object(struct env *env)
 static struct env *reap_list, **reap_tail = &reap_list; /* first dead, first tidied up after */
 static uint64_t dying;
 
-static void reap_later(struct env *env)
+enum { REAP_NOTHING, REAP_REVOKE, REAP_DEAD };
+
+static void reap_later(struct env *env, uint8_t why)
 {
+    env->reap = why;
     env->reap_next = 0;
     *reap_tail = env;
     reap_tail = &env->reap_next;
 }
 
-static void reap_unlink_first(void)
+static void reap_done(void)
 {
-    reap_list = reap_list->reap_next;
+    struct env *env = reap_list;
+
+    env->reap = REAP_NOTHING;
+    reap_list = env->reap_next;
     if (!reap_list)
         reap_tail = &reap_list;
+    object_unref(&env->object);
 }
 
 /* The creation's reference stands for the environment being alive; env_reap drops it at the end. */
@@ -114,7 +121,11 @@ void env_end(struct env *env)
     this_cpu()->reschedule = true;
     if (service_life_ended(env))
         return;
-    reap_later(env);
+    if (env->reap == REAP_NOTHING)
+        reap_later(env, REAP_DEAD);
+    else
+        object_unref(&env->object); /* one reference is enough for both */
+    env->reap = REAP_DEAD;
     endpoint_server_died(env);
     while (env->threads)
         thread_stop(env->threads);
@@ -139,28 +150,63 @@ uint64_t env_dying(void)
     return dying;
 }
 
-#define REAP_PAGES 128u
+#define REAP_PAGES 512u
 #define REAP_CAPS  32u
+
+static uint64_t revokes_waiting; /* environments whose revoke is in the list, or a dead one's */
+static unsigned copies;          /* made since env_reap last worked, while a revoke waits */
+
+void env_revoke_later(struct env *env)
+{
+    if (env->reap == REAP_NOTHING) {
+        object_ref(&env->object);
+        reap_later(env, REAP_REVOKE);
+    }
+    revokes_waiting += !env->revoke_waits;
+    env->revoke_waits = true;
+}
+
+void env_revoke_over(struct env *env)
+{
+    env->revoking = CAP_NIL;
+    revokes_waiting -= env->revoke_waits;
+    env->revoke_waits = false;
+}
+
+void env_cap_added(void)
+{
+    if (revokes_waiting == 0)
+        return;
+    copies++;
+    this_cpu()->reschedule = true; /* to env_reap, before this call ends */
+}
+
+/* What is at the head of the list stays there until it is done: see env.h. */
+static __attribute__((noinline)) bool reap_piece(struct env *e)
+{
+    unsigned budget = REAP_CAPS + 2 * copies; /* a call makes 64 at most */
+    bool done;
+
+    copies = 0;
+    if (e->reap == REAP_REVOKE) {
+        done = env_revoke_piece(e, &budget);
+    } else {
+        sched_unload(&e->space);
+        done = (e->reap_slot != 0 || space_teardown(&e->space, REAP_PAGES)) &&
+               env_slots_clear(e, &e->reap_slot, budget);
+        if (done) {
+            dying--;
+            env_slots_free(e);
+        }
+    }
+    if (done)
+        reap_done();
+    return reap_list != 0;
+}
 
 bool env_reap(void)
 {
-    struct env *e = reap_list;
-
-    if (!e)
-        return false;
-    sched_unload(&e->space);
-    if (e->reap_slot == 0 && !space_teardown(&e->space, REAP_PAGES))
-        return true;
-    bool cleared = env_slots_clear(e, &e->reap_slot, REAP_CAPS);
-    reap_unlink_first();
-    if (!cleared) { /* the others do not wait for one whose loans are copied on and on */
-        reap_later(e);
-        return true;
-    }
-    dying--;
-    env_slots_free(e);
-    object_unref(&e->object);
-    return reap_list != 0;
+    return reap_list && reap_piece(reap_list);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */

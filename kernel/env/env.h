@@ -47,6 +47,7 @@ struct env {
     uint32_t own_caps;        /* capabilities to itself in its own table: they keep nothing alive */
     struct endpoint *serving; /* endpoints it receives on: list through endpoint.served_next */
     cap_id childless;         /* list of its childless lenders */
+    cap_id revoking;          /* whose descendants it is removing, or CAP_NIL */
     struct service *service;  /* of whose program it is (kernel/resurrection/service.h), or 0 */
     struct notification *watch; /* told of its death; holds a reference */
     uint32_t watch_bits;
@@ -61,6 +62,8 @@ struct env {
     /* Reaping. */
     struct env *reap_next;
     uint32_t reap_slot;
+    uint8_t reap;      /* why it is in the list of env_reap */
+    bool revoke_waits; /* its revoke is left to env_reap */
 };
 
 struct env *env_current(void);
@@ -78,7 +81,7 @@ void env_end(struct env *env);
 void env_abandoned(struct env *env);
 /** A service's environment was dead, and is not any more. */
 void env_reborn(struct env *env);
-/** One bounded piece of tidying up after the dead. True if there is more. */
+/** One bounded piece of tidying up after the dead, and of revokes. True if there is more. */
 bool env_reap(void);
 /** Environments whose tidying is not finished. */
 uint64_t env_dying(void);
@@ -116,8 +119,28 @@ struct pass {
 };
 /** Copies or derives `source` into `to` at `want` (0: anywhere). The new handle. */
 int64_t env_pass(cap_id source, const struct pass *how, struct env *to, exo_cap want);
-/** Removes a live capability from its owner's table, with the mappings made by it. */
+/** Removes a live capability, with the mappings made by it and, if it is the last one of a region or an
+ *  extent, with the frames of that. One capability, or 32 pages, take one off the budget. False: the budget
+ *  is used up, and the capability is there still, but good for nothing (CAP_ENDING). */
+bool env_cap_end(cap_id c, unsigned *budget);
+/** The same without a budget, for one that shows nothing: no mapping made by it has a page. */
 void env_cap_remove(cap_id c);
+bool env_cap_shows_nothing(cap_id c);
+
+/* Revoking in pieces. What is left when a piece is done is looked for later: by the revoker, when he calls
+ * again, and by env_reap, which works for one environment after the other. While anybody waits there, each
+ * capability that is copied or derived anywhere has two removed before the copier goes on. So whoever is
+ * first in that queue has fewer descendants after each copy, however fast they are copied and by how many:
+ * no revoke is outrun, and none is longer than what there was of capabilities when it began. */
+
+/** The environment's revoke is not finished: env_reap goes on with it. */
+void env_revoke_later(struct env *env);
+/** It is, or its capability is gone. */
+void env_revoke_over(struct env *env);
+/** A piece of it. True: it is finished. */
+bool env_revoke_piece(struct env *env, unsigned *budget);
+/** A capability was copied or derived. */
+void env_cap_added(void);
 /** A loan did not arrive. If it was the lender's only one, it is as if it had been given back. */
 void env_lend_missed(struct env *lender, exo_cap handle);
 /** Removes up to `budget` capabilities of a table that is going away, from *slot on. True: done. */

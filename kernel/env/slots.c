@@ -14,12 +14,15 @@
 #include <kernel/irq/device.h>
 #include <kernel/mem/frame.h>
 #include <kernel/mem/region.h>
+#include <kernel/sched/sched.h>
 #include <kernel/sys.h>
 #include <kernel/trap/view.h>
 #include <lib/string.h>
 
 static struct cap_table table;
 
+#define CALL_CAPS      64u /* capabilities in one call's piece of work */
+#define PAGES_A_CAP    32u /* as much work as a capability */
 #define CAP_USER_FLAGS (EXO_CAP_NOFORK | EXO_CAP_LENDER | EXO_CAP_KEEP)
 
 void slots_init(uint32_t caps)
@@ -231,6 +234,7 @@ int64_t env_pass(cap_id source, const struct pass *how, struct env *to, exo_cap 
         return table.entries[source].revoking ? EXO_EBUSY : EXO_EOBJECTS;
     if (how->mode == PASS_COPY)
         table.entries[c].flags = table.entries[source].flags & EXO_CAP_NOFORK;
+    env_cap_added();
     return slot_commit(to, where, c, object);
 }
 
@@ -276,7 +280,7 @@ void env_lend_missed(struct env *lender, exo_cap handle)
 
 void env_cap_remove(cap_id c)
 {
-    struct cap *entry = &table.entries[c];
+    const struct cap *entry = &table.entries[c];
     struct env *owner = object_at(EXO_ENV, entry->owner);
     struct object *object = object_at(entry->type, entry->object);
     struct slot *s = slot_at(owner, entry->slot);
@@ -284,8 +288,8 @@ void env_cap_remove(cap_id c)
 
     if (entry->flags & CAP_QUEUED)
         childless_unlink(c);
-    if (entry->flags & CAP_MAPPED)
-        space_unmap_cap((struct source *)object, c);
+    if (owner->revoking == c)
+        env_revoke_over(owner);
     cap_id lender = cap_delete(&table, c);
     s->cap = CAP_NIL;
     if (s->generation < GENERATION_MAX)
@@ -304,28 +308,82 @@ void env_cap_remove(cap_id c)
         childless_tell(lender);
 }
 
-/* Removes what came from a capability. False: the budget is used up, and more may be left. A descendant
- * that is copied faster than it is removed here only keeps this environment from ending (env_reap). */
-static bool revoke(cap_id c, unsigned *budget)
+/* What goes with a capability before it goes itself: the mappings made by it and, with the last capability
+ * of a region or an extent, its frames. False: the budget is used up, and more is left. */
+static bool cap_let_go(cap_id c, unsigned *budget)
+{
+    const struct cap *e = &table.entries[c];
+    struct source *source = object_at(e->type, e->object);
+    unsigned pages = *budget * PAGES_A_CAP;
+    bool gone = !(e->flags & CAP_MAPPED) || space_unmap_cap(source, c, &pages);
+
+    if (gone && (e->type == EXO_REGION || e->type == EXO_FRAME) && source->object.refs == 1)
+        gone = source_empty(source, &pages);
+    *budget = pages / PAGES_A_CAP;
+    return gone;
+}
+
+bool env_cap_end(cap_id c, unsigned *budget)
+{
+    if (*budget == 0)
+        return false;
+    --*budget;
+    if (!cap_let_go(c, budget)) {
+        table.entries[c].revoking = CAP_ENDING;
+        return false;
+    }
+    env_cap_remove(c);
+    return true;
+}
+
+bool env_cap_shows_nothing(cap_id c)
+{
+    const struct cap *e = &table.entries[c];
+    unsigned pages = 0;
+
+    return !(e->flags & CAP_MAPPED) || space_unmap_cap(object_at(e->type, e->object), c, &pages);
+}
+
+/* Removes what came from a capability. False: the budget is used up, and more may be left. */
+static bool descendants_end(cap_id c, unsigned *budget)
 {
     cap_id child;
 
-    table.entries[c].revoking = 1;
-    while ((child = cap_first_child(&table, c)) != CAP_NIL && *budget > 0) {
-        env_cap_remove(child);
-        --*budget;
+    while ((child = cap_first_child(&table, c)) != CAP_NIL) {
+        if (!env_cap_end(child, budget))
+            return false;
     }
-    return child == CAP_NIL && *budget > 0;
+    return true;
+}
+
+bool env_revoke_piece(struct env *env, unsigned *budget)
+{
+    if (env->revoking != CAP_NIL && !descendants_end(env->revoking, budget))
+        return false;
+    env_revoke_over(env);
+    return true;
+}
+
+/* One revoke of an environment after the other, each to its end: see env_revoke_later. */
+static bool revoke(cap_id c, unsigned *budget)
+{
+    struct env *owner = object_at(EXO_ENV, table.entries[c].owner);
+
+    if (table.entries[c].revoking == 0)
+        table.entries[c].revoking = CAP_REVOKING;
+    if (owner->revoking != c && !env_revoke_piece(owner, budget))
+        return false;
+    owner->revoking = c;
+    if (env_revoke_piece(owner, budget))
+        return true;
+    env_revoke_later(owner);
+    return false;
 }
 
 /* What the dead had lent goes first, then its own. */
 static bool revoke_and_remove(cap_id c, unsigned *budget)
 {
-    if (!revoke(c, budget))
-        return false;
-    env_cap_remove(c);
-    --*budget;
-    return true;
+    return revoke(c, budget) && env_cap_end(c, budget);
 }
 
 bool env_slots_clear(struct env *env, uint32_t *slot, unsigned budget)
@@ -388,6 +446,7 @@ static int64_t copy_to_slot(cap_id source, struct env *to, exo_cap where)
     if (c == CAP_NIL)
         return table.entries[source].revoking ? EXO_EBUSY : EXO_EOBJECTS;
     table.entries[c].flags = table.entries[source].flags & CAP_USER_FLAGS;
+    env_cap_added();
     slot_commit(to, where, c, object);
     return EXO_OK;
 }
@@ -550,29 +609,28 @@ int64_t sys_cap_derive(exo_cap source, uint32_t rights, uint64_t badge, exo_cap 
 
 int64_t sys_cap_delete(exo_cap cap, exo_cap env)
 {
+    unsigned budget = CALL_CAPS;
     struct env *owner;
     cap_id c;
     int64_t st = env_environment(env_current(), env, EXO_R_CONTROL, &owner);
 
-    if (st == EXO_OK && (st = env_cap(owner, cap, &c)) == EXO_OK)
-        env_cap_remove(c);
+    if (st == EXO_OK && (st = env_cap(owner, cap, &c)) == EXO_OK && !env_cap_end(c, &budget))
+        return sched_call_again();
     return st;
 }
 
 int64_t sys_cap_revoke(exo_cap cap)
 {
-    cap_id c, child;
+    unsigned budget = CALL_CAPS;
+    cap_id c;
     int64_t st = env_cap(env_current(), cap, &c);
 
     if (st != EXO_OK)
         return st;
-    table.entries[c].revoking = 1;
-    for (unsigned budget = 64; (child = cap_first_child(&table, c)) != CAP_NIL; budget--) {
-        if (budget == 0)
-            return EXO_EAGAIN;
-        env_cap_remove(child);
-    }
-    table.entries[c].revoking = 0;
+    if (!revoke(c, &budget))
+        return EXO_EAGAIN;
+    if (table.entries[c].revoking == CAP_REVOKING)
+        table.entries[c].revoking = 0;
     return EXO_OK;
 }
 
@@ -619,7 +677,7 @@ int64_t sys_cap_flags(exo_cap cap, uint32_t flags)
 int64_t sys_cap_clone(exo_cap env, uint32_t first)
 {
     struct env *self = env_current(), *to;
-    unsigned budget = 64;
+    unsigned budget = CALL_CAPS;
     int64_t st = env_environment(self, env, EXO_R_CONTROL, &to);
 
     if (st != EXO_OK)

@@ -58,7 +58,7 @@ static exo_cap send_cap(struct thread *from, struct thread *to, const struct exo
     if (env_cap(from->env, handle, &id) != EXO_OK)
         return 0;
     const struct cap *c = &cap_global()->entries[id];
-    if (!(c->rights & EXO_R_GRANT))
+    if (!(c->rights & EXO_R_GRANT) || (mode == EXO_SEND_MOVE && !env_cap_shows_nothing(id)))
         return 0;
     struct pass how = {.mode = mode == EXO_SEND_LEND ? PASS_DERIVE : PASS_COPY,
                        .rights = c->rights};

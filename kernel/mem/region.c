@@ -138,32 +138,55 @@ int64_t extent_create(struct account *account, pfn_t first, uint64_t pages, bool
     return EXO_OK;
 }
 
-void extent_destroy(struct extent *e)
+/* From the end, so that what is left is an extent. */
+static bool extent_empty(struct extent *e, unsigned *budget)
 {
-    if (e->device)
-        return;
-    for (uint64_t i = 0; i < e->source.pages; i++)
-        frame_unshare(e->first + (pfn_t)i);
-}
-
-/* Frees what an entry of a height holds. Depth is at most REGION_HEIGHT_MAX; the work is in the
- * number of pages, which sys_region_punch has bounded before all but small regions get here. */
-static void release(uint64_t entry, uint32_t height)
-{
-    if (entry == 0)
-        return;
-    if (height > 0) {
-        uint64_t *entries = node(entry);
-
-        for (unsigned i = 0; i < NODE_ENTRIES; i++)
-            release(entries[i], height - 1);
+    for (; !e->device && e->source.pages > 0; e->source.pages--) {
+        if (*budget == 0)
+            return false;
+        --*budget;
+        frame_unshare(e->first + (pfn_t)(e->source.pages - 1));
     }
-    frame_unshare(ENTRY_FRAME(entry));
+    return true;
 }
 
-void region_destroy(struct region *r)
+/* Frees what an entry of a height holds, and the entry. Depth is at most REGION_HEIGHT_MAX. A later
+ * piece finds the nodes on the way to where this one stopped, and their entries before that empty. */
+static bool release(struct region *r, uint64_t *entry, uint32_t height, unsigned *budget)
 {
-    release(r->root, r->height);
+    if (*entry == 0)
+        return true;
+    if (height > 0) {
+        uint64_t *entries = node(*entry);
+
+        for (unsigned i = 0; i < NODE_ENTRIES; i++) {
+            if (!release(r, &entries[i], height - 1, budget))
+                return false;
+        }
+    }
+    if (*budget == 0)
+        return false;
+    --*budget;
+    r->present -= height == 0;
+    frame_unshare(ENTRY_FRAME(*entry));
+    *entry = 0;
+    return true;
+}
+
+bool source_empty(struct source *s, unsigned *budget)
+{
+    struct region *r = (struct region *)s;
+
+    return s->object.type == EXO_FRAME ? extent_empty((struct extent *)s, budget)
+                                       : release(r, &r->root, r->height, budget);
+}
+
+/* What is left here at most: env_cap_end has emptied what goes with its last capability. */
+void source_destroy(struct source *s)
+{
+    unsigned all = UINT32_MAX;
+
+    source_empty(s, &all);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */

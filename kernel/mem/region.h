@@ -64,7 +64,9 @@ pfn_t source_frame(struct source *s, uint64_t index);
 int64_t extent_create(struct account *account, pfn_t first, uint64_t pages, bool device,
                       struct extent **out);
 
-void region_destroy(struct region *r);
-void extent_destroy(struct extent *e);
+/** Gives up frames that it holds. No mapping of it may be left. False: *budget frames are given up, and
+ *  more are left. */
+bool source_empty(struct source *s, unsigned *budget);
+void source_destroy(struct source *s);
 
 #endif

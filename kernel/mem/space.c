@@ -250,10 +250,12 @@ static hal_pte_t entry_clear(struct space *s, hal_pte_t *e)
     return old;
 }
 
-/* Clears every entry of a range; returns where it stopped when `budget` entries were present. */
-static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsigned budget)
+/* Clears every entry of a range; returns where it stopped when *budget entries were present, and takes
+ * off the budget what it cleared. */
+static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsigned *budget)
 {
-    bool one = end - start == EXO_PAGE_SIZE, any = false;
+    bool one = end - start == EXO_PAGE_SIZE;
+    unsigned left = *budget;
     uint64_t va = start;
 
     while ((va = hal_space_next(&s->hal, va, end)) < end) {
@@ -265,17 +267,18 @@ static uint64_t pages_clear(struct space *s, uint64_t start, uint64_t end, unsig
         for (; va < leaf_end; va += EXO_PAGE_SIZE, e++) {
             if (skip8(&va, leaf_end, &e) || !hal_pte_present(*e))
                 continue;
-            if (budget-- == 0)
+            if (left == 0)
                 goto out;
+            left--;
             hal_pte_t old = entry_clear(s, e);
             if (hal_pte_dirty(old) && !(hal_pte_soft(old) & HAL_SOFT_OWNED))
                 keep_dirt(vma_at(s, va), va, old);
-            any = true;
         }
     }
 out:
-    if (any)
+    if (left != *budget)
         gone_flush(s, one ? start : HAL_FLUSH_ALL);
+    *budget = left;
     return va < end ? va : end;
 }
 
@@ -510,8 +513,22 @@ uint64_t space_place(struct space *s, uint64_t va)
 
 #define PIECE_PAGES 2048u /* present pages in one piece of kernel work */
 
+/* The pages of mapping i up to `stop` are cleared: what is left of it begins there. */
+static void vma_cut(struct space *s, uint32_t i, uint64_t stop)
+{
+    struct vma *v = s->vmas[i];
+
+    if (v->end <= stop) {
+        vma_free(s, i);
+    } else if (v->start < stop) {
+        v->index += (stop - v->start) >> EXO_PAGE_SHIFT;
+        v->start = stop;
+    }
+}
+
 int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
 {
+    unsigned budget = PIECE_PAGES;
     int64_t st = split_around(s, start, end);
 
     if (st != EXO_OK)
@@ -519,15 +536,11 @@ int64_t space_unmap(struct space *s, uint64_t start, uint64_t end)
     uint32_t i = vma_after(s, start);
     if (i >= s->count || s->vmas[i]->start >= end)
         return EXO_OK;
-    uint64_t stop = pages_clear(s, s->vmas[i]->start, end, PIECE_PAGES);
+    uint64_t stop = pages_clear(s, s->vmas[i]->start, end, &budget);
     while (i < s->count && s->vmas[i]->end <= stop)
         vma_free(s, i);
-    if (i < s->count && s->vmas[i]->start < stop) { /* it stopped inside: the front is gone */
-        struct vma *v = s->vmas[i];
-
-        v->index += (stop - v->start) >> EXO_PAGE_SHIFT;
-        v->start = stop;
-    }
+    if (i < s->count)
+        vma_cut(s, i, stop); /* it may have stopped inside */
     return stop < end ? EXO_EAGAIN : EXO_OK;
 }
 
@@ -585,7 +598,9 @@ int64_t space_protect(struct space *s, uint64_t start, uint64_t end, uint32_t ri
 
 int64_t space_discard(struct space *s, uint64_t start, uint64_t end)
 {
-    return pages_clear(s, start, end, PIECE_PAGES) < end ? EXO_EAGAIN : EXO_OK;
+    unsigned budget = PIECE_PAGES;
+
+    return pages_clear(s, start, end, &budget) < end ? EXO_EAGAIN : EXO_OK;
 }
 
 /* The first ones; pages beyond that come in at the first touch, as without EAGER. */
@@ -702,16 +717,20 @@ bool space_clean_source(struct source *source, uint64_t index)
     return dirty;
 }
 
-void space_unmap_cap(struct source *source, cap_id cap)
+bool space_unmap_cap(struct source *source, cap_id cap, unsigned *budget)
 {
     for (struct vma *v = source->mappings, *next; v; v = next) {
+        struct space *s = v->space;
+
         next = v->source_next;
         if (v->cap != cap)
             continue;
-        pages_clear(v->space, v->start, v->end, UINT32_MAX);
-        uint32_t i = vma_after(v->space, v->start);
-        vma_free(v->space, i);
+        uint64_t end = v->end, stop = pages_clear(s, v->start, end, budget);
+        vma_cut(s, vma_after(s, v->start), stop);
+        if (stop < end)
+            return false;
     }
+    return true;
 }
 
 /* ---- cloning ----------------------------------------------------------------------------------- */
@@ -963,10 +982,8 @@ static bool restore_step(struct space *s, struct space *image, uint64_t *at, uns
     } else if (vs <= ws) { /* the life's alone */
         end = ws > vs ? ws : w->end;
         end = v->end < end ? v->end : end;
-        uint64_t before = s->owned;
-        end = pages_clear(s, start, end, *budget);
-        uint64_t work = before - s->owned + 1;
-        *budget -= work < *budget ? (unsigned)work : *budget;
+        end = pages_clear(s, start, end, budget);
+        *budget -= *budget > 0; /* for the mapping */
         *result = end > start ? space_unmap(s, start, end) : EXO_OK;
         *at = end > start ? start : *at;
         return true;
@@ -1016,20 +1033,13 @@ bool space_init(struct space *s, struct account *account, uint32_t id)
 bool space_teardown(struct space *s, unsigned budget)
 {
     while (s->count > 0) { /* the last mapping, from its front: what is cleared is cut off */
-        struct vma *v = s->vmas[s->count - 1];
-        uint64_t before = s->owned;
-        uint64_t stop = pages_clear(s, v->start, v->end, budget);
+        const struct vma *v = s->vmas[s->count - 1];
+        uint64_t end = v->end, stop = pages_clear(s, v->start, end, &budget);
 
-        if (stop < v->end) {
-            v->index += (stop - v->start) >> EXO_PAGE_SHIFT;
-            v->start = stop;
+        vma_cut(s, s->count - 1, stop);
+        if (stop < end || budget == 0)
             return false;
-        }
-        uint64_t cleared = before - s->owned + 1;
-        vma_free(s, s->count - 1);
-        if (cleared >= budget)
-            return false;
-        budget -= (unsigned)cleared;
+        budget--; /* for the mapping */
     }
     if (s->vmas) {
         for (pfn_t i = 0; i < (pfn_t)1 << s->order; i++)

@@ -122,8 +122,9 @@ int64_t space_restore(struct space *s, struct space *image, uint64_t *at, unsign
 void space_unmap_source(struct source *source, uint64_t index);
 bool space_clean_source(struct source *source, uint64_t index);
 void space_flush_source(struct source *source);
-/** Forgets all mappings made by a capability. */
-void space_unmap_cap(struct source *source, cap_id cap);
+/** Forgets the mappings made by a capability, from their front. False: *budget present pages were taken
+ *  out, and more are left. */
+bool space_unmap_cap(struct source *source, cap_id cap, unsigned *budget);
 
 /** The frame and byte behind a user address, faulted in if need be. 0: not accessible. */
 uint64_t space_physical(struct space *s, uint64_t va);

@@ -50,6 +50,8 @@ static int64_t source_check(exo_cap source, uint64_t index, uint64_t pages,
     if (st != EXO_OK)
         return st;
     const struct cap *c = &cap_global()->entries[want->cap];
+    if (c->revoking == CAP_ENDING)
+        return EXO_ECAP;
     if (c->type != EXO_REGION && c->type != EXO_FRAME)
         return EXO_ETYPE;
     want->rights_max = rights_limit(c->rights, want->flags & EXO_MAP_PRIVATE);
@@ -154,12 +156,13 @@ cap_id space_cap_in(struct space *to_space, const struct vma *v)
     cap_id mine;
 
     if (c->owner != from->object.index)
-        return v->cap;
+        return c->revoking == CAP_ENDING ? CAP_NIL : v->cap;
     const struct slot *s = &from->slots[c->slot / SLOTS_PER_PAGE][c->slot % SLOTS_PER_PAGE];
     if (env_cap(to, EXO_HANDLE(c->slot, s->generation), &mine) != EXO_OK)
         return CAP_NIL;
     const struct cap *m = &cap_global()->entries[mine];
-    return m->type == c->type && m->object == c->object ? mine : CAP_NIL;
+    return m->type == c->type && m->object == c->object && m->revoking != CAP_ENDING ? mine
+                                                                                     : CAP_NIL;
 }
 
 int64_t sys_service_preserve(uint64_t va, uint64_t pages, uint32_t keep)
