@@ -13,7 +13,7 @@ IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
 .PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux bench-programs image \
-        image-update listing model prove prove-cold format check doc clean help
+        image-disk image-update listing model prove prove-cold format check doc clean help
 
 all: configure             ## build everything (the default)
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -24,8 +24,9 @@ setup:                     ## install what is missing on this machine
 configure: setup
 	@if [ ! -e $(BUILD)/Makefile ]; then cmake --preset $(ARCH) -B $(BUILD); fi
 
-qemu: all                  ## boot to the shell; Ctrl-A X leaves
-	@tools/exo-run --build $(BUILD) --login
+qemu: all                  ## boot from a disk to the shell, IMAGE=min or dev; Ctrl-A X leaves
+	@cmake -DEXO_IMAGE=$(IMAGE) $(BUILD) > /dev/null
+	@cmake --build $(BUILD) --target qemu
 
 qemu-gdb: all              ## the same, stopped and waiting for gdb on port 1234
 	@cmake --build $(BUILD) --target qemu-gdb
@@ -63,6 +64,9 @@ bench-programs: all        ## gcc, cmake, python, git ... of the image dev, besi
 
 image: configure           ## the root file system IMAGE=min (default), busybox or dev
 	@cmake --build $(BUILD) -j $(JOBS) --target image-$(IMAGE)
+
+image-disk: configure      ## the same on a disk, for exo-run --root min or dev
+	@cmake --build $(BUILD) -j $(JOBS) --target disk-$(IMAGE)
 
 image-update: setup        ## renew the package list image/$(IMAGE).$(ARCH).lock from the mirror
 	@image/build --arch $(ARCH) update $(IMAGE)

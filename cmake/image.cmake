@@ -25,12 +25,24 @@ function(exo_image name lock)
     DEPENDS ${root} ${own_files} ${image_inputs}
     COMMENT "image ${name}" VERBATIM)
   add_custom_target(image-${name} DEPENDS ${image})
+  # The same on a disk, with BUILD/image/boot.cpio to start from: exo-run --root NAME.
+  set(disk ${CMAKE_BINARY_DIR}/image/${name}.ext4)
+  add_custom_command(OUTPUT ${disk}
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build disk ${image} ${disk}
+    DEPENDS ${image} ${image_inputs}
+    COMMENT "image ${name} on a disk" VERBATIM)
+  add_custom_target(disk-${name} DEPENDS ${disk} ${CMAKE_BINARY_DIR}/image/boot.cpio)
 endfunction()
+
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/image/boot.cpio
+  COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/image/build pack - ${CMAKE_BINARY_DIR}/image/boot.cpio ${own}
+  DEPENDS ${own_files} ${image_inputs}
+  COMMENT "what a root on a disk is started from" VERBATIM)
 
 exo_image(min ${CMAKE_SOURCE_DIR}/image/min.${EXO_ARCH}.lock)
 exo_image(busybox ${CMAKE_SOURCE_DIR}/image/min.${EXO_ARCH}.lock)
 exo_image(dev "")
 
 # `dev` is large and built when asked; the other two belong to every build.
-add_custom_target(image ALL DEPENDS image-min image-busybox)
-add_dependencies(image image-min image-busybox)
+add_custom_target(image ALL)
+add_dependencies(image image-min image-busybox disk-min)

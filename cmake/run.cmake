@@ -3,9 +3,17 @@
 # Targets that run what was built: qemu, qemu-gdb, bench. (`test` is ctest's own.) And the gdb
 # script BUILD/exo.gdb.
 
+# The disk of `make qemu` is the user's from its first start on: a new build leaves it alone.
+set(EXO_IMAGE min CACHE STRING "the image that the target qemu starts: min or dev")
+set(disk ${CMAKE_BINARY_DIR}/disk/${EXO_IMAGE})
+add_custom_command(OUTPUT ${disk}
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/disk
+  COMMAND cp --sparse=always ${CMAKE_BINARY_DIR}/image/${EXO_IMAGE}.ext4 ${disk}
+  COMMENT "a disk with the image ${EXO_IMAGE}" VERBATIM)
 add_custom_target(qemu
-  COMMAND ${CMAKE_SOURCE_DIR}/tools/exo-run --build ${CMAKE_BINARY_DIR} --login
-  USES_TERMINAL VERBATIM)
+  COMMAND ${CMAKE_SOURCE_DIR}/tools/exo-run --build ${CMAKE_BINARY_DIR} --login --root ${disk}
+  DEPENDS ${disk} USES_TERMINAL VERBATIM)
+add_dependencies(qemu disk-${EXO_IMAGE})
 add_custom_target(qemu-gdb
   COMMAND ${CMAKE_COMMAND} -E echo "waiting for gdb: gdb kernel.elf, then target remote localhost:1234"
   COMMAND ${CMAKE_SOURCE_DIR}/tools/exo-run --build ${CMAKE_BINARY_DIR} --login --gdb

@@ -162,6 +162,7 @@ struct inode {
             struct entry *self;         /* its only name; 0: removed, or a root */
             struct entry *first, *last; /* in order of creation */
             uint64_t next_position;
+            struct inode *cover; /* the root of what is mounted over it */
             uint32_t count;
             uint32_t removals; /* a cursor into the list is good while this is the same */
         } dir;
@@ -235,6 +236,8 @@ static inline void tree_name_release(struct entry *entry)
     if (entry->users == 0 && entry->removed)
         tree_name_gone(entry);
 }
+/* `root` is found where `dir` was, and ".." leads above it from there. */
+void tree_cover(struct inode *dir, struct inode *root);
 bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
 extern struct inode *tree_root;
 

@@ -145,20 +145,32 @@ static int64_t make_tree(uint64_t frames, const uint64_t secret[2])
     return 0;
 }
 
-/* mount=SOURCE:PATH on the kernel's command line, as in mount=/dev/vda1:/mnt. */
-static void mount_disk(void)
+/* A word NAME=TEXT of the kernel's command line, copied; 0: it is not there, or too long. */
+static char *option_copy(const char *name)
 {
     static char text[128];
     size_t length;
-    const char *word = option_text(port_command_line(), "mount", &length);
-    char *path;
-    int64_t status;
+    const char *word = option_text(port_command_line(), name, &length);
 
     if (!word || length >= sizeof(text))
-        return;
+        return 0;
     memcpy(text, word, length);
-    path = strchr(text, ':');
-    if (!path) {
+    text[length] = 0;
+    return text;
+}
+
+/* root=/dev/vda: the root directory is a disk's; mount=/dev/vda1:/mnt: what lies over /mnt is. */
+static void mount_disks(void)
+{
+    const char *root = option_copy("root");
+    int64_t status = root ? mounted_root(root) : 0;
+    char *text, *path;
+
+    if (status < 0)
+        log_line("%s is not the root: error %lld", root, (long long)-status);
+    if (!(text = option_copy("mount")))
+        return;
+    if (!(path = strchr(text, ':'))) {
         log_line("mount=%s: mount=SOURCE:PATH is meant", text);
         return;
     }
@@ -184,7 +196,7 @@ static int64_t begin(uint64_t frames, const uint64_t secret[2], uint8_t *archive
     if (volumes_make() < 0)
         return -ENOMEM;
     disks_find();
-    mount_disk();
+    mount_disks();
     request_commit();
     log_line("%lld entries in the boot archive", (long long)entries);
     return 0;

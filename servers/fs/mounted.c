@@ -10,6 +10,7 @@
 
 #include <lib/heap.h>
 #include <lib/string.h>
+#include <libos/exo/log.h>
 #include <servers/fs/ext4/ext4.h>
 
 #define NAMES_AT_ONCE 32u
@@ -289,22 +290,44 @@ static int64_t find(const char *path, struct inode **out)
     return status < 0 ? status : walk.inode ? 0 : -ENOENT;
 }
 
-int64_t mounted_mount(const char *source, const char *path, bool only_read)
+/* The volume's root directory, not in the tree yet. */
+static int64_t root_make(struct inode **out)
 {
-    struct inode *node, *dir;
     struct ext4_attr attr;
-    int64_t status;
+    struct inode *dir;
+    int64_t status = ext4_getattr(disk_volume, EXT4_ROOT, &attr);
 
-    if (strlen(source) >= MOUNTED_TEXT || strlen(path) >= MOUNTED_TEXT)
-        return -ENAMETOOLONG;
-    if ((status = find(source, &node)) < 0 || (status = find(path, &dir)) < 0)
+    if (status < 0)
+        return status;
+    if (!S_ISDIR(attr.mode))
+        return -EUCLEAN;
+    if (!(dir = inode_make(attr.mode, attr.uid, attr.gid, VOLUME_DISK)))
+        return -ENOSPC;
+    if ((status = attributes_set(dir, &attr)) < 0)
+        return status;
+    SET(dir->nlink, attr.nlink);
+    SET(dir->mount_root, true);
+    SET(volume_roots[VOLUME_DISK], dir);
+    *out = dir;
+    return 0;
+}
+
+/* Opens the disk behind a node of /dev. */
+static int64_t open_source(const char *source, const char *path, bool only_read)
+{
+    struct inode *node;
+    int64_t status = find(source, &node);
+
+    if (status < 0)
         return status;
     if (!S_ISBLK(node->mode))
         return -ENOTBLK;
-    if (!S_ISDIR(dir->mode))
-        return -ENOTDIR;
-    if (disk_volume || dir->mount_root || dir->dir.first)
+    if (volume_roots[VOLUME_DISK])
         return -EBUSY;
+    undo_save(mounted_source, sizeof(mounted_source));
+    undo_save(mounted_path, sizeof(mounted_path));
+    memcpy(mounted_source, source, strlen(source) + 1);
+    memcpy(mounted_path, path, strlen(path) + 1);
     SET(device, node->rdev);
     set_read_only(only_read);
     if ((status = mounted_open()) == -EROFS && !only_read) { /* the disk itself */
@@ -313,17 +336,54 @@ int64_t mounted_mount(const char *source, const char *path, bool only_read)
     }
     if (status >= 0 && ext4_is_read_only(disk_volume))
         set_read_only(true);
-    if (status < 0 || (status = ext4_getattr(disk_volume, EXT4_ROOT, &attr)) < 0 ||
-        (status = attributes_set(dir, &attr)) < 0)
+    return status;
+}
+
+int64_t mounted_mount(const char *source, const char *path, bool only_read)
+{
+    struct inode *dir, *root;
+    int64_t status;
+
+    if (strlen(source) >= MOUNTED_TEXT || strlen(path) >= MOUNTED_TEXT)
+        return -ENAMETOOLONG;
+    if ((status = find(path, &dir)) < 0)
         return status;
-    SET(dir->volume, VOLUME_DISK);
-    SET(dir->mount_root, true);
-    SET(dir->nlink, attr.nlink);
-    SET(volume_roots[VOLUME_DISK], dir);
-    undo_save(mounted_source, sizeof(mounted_source));
-    undo_save(mounted_path, sizeof(mounted_path));
-    memcpy(mounted_source, source, strlen(source) + 1);
-    memcpy(mounted_path, path, strlen(path) + 1);
+    if (!S_ISDIR(dir->mode))
+        return -ENOTDIR;
+    if (dir->mount_root)
+        return -EBUSY;
+    if ((status = open_source(source, path, only_read)) < 0 || (status = root_make(&root)) < 0)
+        return status;
+    tree_cover(dir, root);
+    return 0;
+}
+
+/* What lies in memory still when the root is a disk's. */
+static const char *const kept_above[] = {"dev", "proc", "sys", "run"};
+
+int64_t mounted_root(const char *source)
+{
+    struct inode *old = tree_root, *root;
+    int64_t status;
+
+    if (strlen(source) >= MOUNTED_TEXT)
+        return -ENAMETOOLONG;
+    if ((status = open_source(source, "/", false)) < 0 || (status = root_make(&root)) < 0 ||
+        (status = mounted_fill(root)) < 0)
+        return status;
+    SET(root->dir.up, root);
+    for (size_t i = 0; i < sizeof(kept_above) / sizeof(kept_above[0]); i++) {
+        struct entry *over = tree_find(old, kept_above[i], strlen(kept_above[i]));
+        struct entry *under = tree_find(root, kept_above[i], strlen(kept_above[i]));
+
+        if (!over || !under || !S_ISDIR(over->inode->mode) || !S_ISDIR(under->inode->mode)) {
+            log_line("%s has no directory %s", source, kept_above[i]);
+            continue;
+        }
+        tree_cover(under->inode, over->inode);
+    }
+    SET(tree_root, root);
+    SET(volume_roots[VOLUME_ROOT], 0);
     return 0;
 }
 

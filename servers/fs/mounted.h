@@ -25,8 +25,10 @@ struct ext4;
 extern char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT], mounted_options[16];
 extern struct ext4 *disk_volume; /* of this life; 0: not opened yet */
 
-/** Mounts an ext4 volume over an empty directory. -ENAMETOOLONG: a string is too long */
+/** Mounts an ext4 volume over a directory. -ENAMETOOLONG: a string is too long */
 int64_t mounted_mount(const char *source, const char *path, bool read_only);
+/** Makes a volume the root, at the start; /dev, /proc, /sys and /run stay in memory. */
+int64_t mounted_root(const char *source);
 /** Writes everything, and marks the volume clean. It can be read still. */
 int64_t mounted_unmount(void);
 /** Opens the volume if this life has not yet. */

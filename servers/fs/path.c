@@ -84,6 +84,8 @@ static int64_t find_name(struct walk *walk, const struct caller *who, struct ino
     }
     walk->entry = tree_find(dir, name, length);
     walk->inode = walk->entry ? walk->entry->inode : 0;
+    while (walk->inode && S_ISDIR(walk->inode->mode) && walk->inode->dir.cover)
+        walk->inode = walk->inode->dir.cover;
     return 0;
 }
 

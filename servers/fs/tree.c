@@ -270,6 +270,16 @@ void tree_swap(struct entry *a, struct entry *b)
         directory_attach(b->inode, b);
 }
 
+void tree_cover(struct inode *dir, struct inode *root)
+{
+    inode_hold(dir);
+    inode_hold(dir->dir.up);
+    SET(dir->dir.cover, root);
+    SET(root->dir.up, dir->dir.up);
+    SET(root->dir.self, dir->dir.self);
+    SET(root->mount_root, true);
+}
+
 bool tree_below(const struct inode *inode, const struct inode *top)
 {
     while (inode != top) {

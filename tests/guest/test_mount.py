@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from guest import check, check_output, sh
+from guest import BUILD, check, check_output, run, sh
 
 MOUNT = "mount=/dev/vda:/mnt"
 MKE2FS = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4"]
@@ -107,3 +107,19 @@ def ext4_loses_nothing_when_fs_dies():
             check(result.status == 0 and "later" in result.text, f"{result}")
             _check_clean(image)
             check_output(_on(image, "cd /mnt; " + sums), result.output)
+
+
+def root_on_a_disk_keeps_changes():
+    with tempfile.TemporaryDirectory() as folder:
+        disk = Path(folder, "disk")
+        subprocess.run(["cp", "--sparse=always", BUILD / "image" / "min.ext4", disk], check=True)
+        first = run("sh", "-c", "grep ' / ' /proc/mounts; echo kept >/root/f; rm /etc/debian_version; ls /run/exo; "
+                    "cd /dev/pts; cd ../..; pwd",
+                    options=["--root", str(disk)])
+        in_memory = sh("find /usr -type f | grep -v /usr/sbin/ | sort | xargs md5sum | md5sum")
+        check(first.text.startswith("/dev/vda / ext4 rw,relatime 0 0\ncommand\n/\n"), first)
+        check_output(run("sh", "-c", "cat /root/f; test -e /etc/debian_version || echo gone; find /usr -type f | "
+                         "grep -v /usr/sbin/ | sort | xargs md5sum | md5sum",
+                         options=["--root", str(disk)]), f"kept\ngone\n{in_memory.text}")
+        _check_clean(disk)
+        check_output(run("ls", "/root", options=["--root", "min"]), "")
