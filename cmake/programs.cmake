@@ -206,6 +206,7 @@ exo_posix(
   libos/posix/memory.c
   libos/posix/mmap.c
   libos/posix/message.c
+  libos/posix/mqueue.c
   libos/posix/msg.c
   libos/posix/names.c
   libos/posix/ofd.c

@@ -9,6 +9,7 @@
  *   time.c timer.c             time                   lock.c wait.c           waiting
  *   identity.c limits.c system.c random.c publish.c   the rest
  *   sysv.c shm.c sem.c msg.c   System V's shared objects (sysv.h)
+ *   mqueue.c                   POSIX message queues
  *   trace.c trace_native.c     telling what is called (trace.h)
  *
  * Everything here is used under the image lock unless it says otherwise.

@@ -217,7 +217,7 @@ int64_t volumes_make(void)
     adopt_tree(volume_roots[VOLUME_DEV], VOLUME_DEV);
     adopt_tree(volume_roots[VOLUME_SYS], VOLUME_SYS);
     if (!make("/tmp", S_IFDIR | 01777) || !make("/dev/sysv", S_IFDIR | 01777) ||
-        !make("/run", S_IFDIR | 0755))
+        !make("/dev/mqueue", S_IFDIR | 01777) || !make("/run", S_IFDIR | 0755))
         return -ENOSPC;
     return 0;
 }

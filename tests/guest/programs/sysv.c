@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * System V's shared memory, semaphores and message queues. The same checks pass on Linux, as root. A
+ * System V's shared memory, semaphores and message queues, and POSIX's message queues. The same checks pass on Linux, as root. A
  * program of the Linux ABI (static); prints TAP.
  */
 #include "tap.h"
 
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
@@ -258,6 +261,47 @@ static void others_are_kept_out(void)
     end();
 }
 
+static void queues_of_posix(void)
+{
+    struct mq_attr wish = {.mq_maxmsg = 3, .mq_msgsize = 100}, is;
+    struct timespec now, soon;
+    char text[100];
+    unsigned priority = 0;
+    mqd_t q = mq_open("/exo-test", O_RDWR | O_CREAT | O_EXCL, 0600, &wish);
+    pid_t child;
+
+    begin("POSIX queues give the highest priority first, and wait");
+    CHECK(q >= 0);
+    CHECK(fails(mq_open("/exo-test", O_RDWR | O_CREAT | O_EXCL, 0600, &wish), EEXIST));
+    CHECK(fails(mq_open("/exo-none", O_RDWR), ENOENT));
+    CHECK(mq_send(q, "low", 3, 1) == 0 && mq_send(q, "high", 4, 9) == 0 &&
+          mq_send(q, "l2", 2, 1) == 0);
+    CHECK(mq_getattr(q, &is) == 0 && is.mq_maxmsg == 3 && is.mq_msgsize == 100 &&
+          is.mq_curmsgs == 3);
+    clock_gettime(CLOCK_REALTIME, &now);
+    soon = (struct timespec){now.tv_sec + (now.tv_nsec > 970000000),
+                             (now.tv_nsec + 30000000) % 1000000000};
+    CHECK(fails(mq_timedsend(q, "x", 1, 0, &soon), ETIMEDOUT));
+    CHECK(fails(mq_receive(q, text, 99, 0), EMSGSIZE));
+    CHECK(mq_receive(q, text, 100, &priority) == 4 && priority == 9 &&
+          memcmp(text, "high", 4) == 0);
+    CHECK(mq_receive(q, text, 100, &priority) == 3 && priority == 1 && memcmp(text, "low", 3) == 0);
+    CHECK(mq_receive(q, text, 100, 0) == 2);
+    CHECK(poll(&(struct pollfd){.fd = q, .events = POLLIN | POLLOUT}, 1, 0) == 1);
+    child = fork();
+    if (child == 0)
+        _exit(mq_receive(q, text, 100, 0) == 5 && memcmp(text, "hello", 5) == 0 ? 0 : 1);
+    milliseconds(30);
+    CHECK(mq_send(q, "hello", 5, 0) == 0);
+    CHECK(status_of(child) == 0);
+    wish.mq_flags = O_NONBLOCK;
+    CHECK(mq_setattr(q, &wish, 0) == 0);
+    CHECK(fails(mq_receive(q, text, 100, 0), EAGAIN));
+    CHECK(mq_unlink("/exo-test") == 0 && fails(mq_unlink("/exo-test"), ENOENT));
+    CHECK(mq_send(q, "still", 5, 0) == 0 && mq_close(q) == 0);
+    end();
+}
+
 int main(void)
 {
     semaphores_count();
@@ -267,5 +311,6 @@ int main(void)
     messages_flow();
     memory_is_shared();
     others_are_kept_out();
+    queues_of_posix();
     return finish();
 }
