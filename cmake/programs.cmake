@@ -164,6 +164,7 @@ exo_server(tty
   servers/tty/terminal.c
   servers/tty/uart_16550.c
   servers/tty/uart_pl011.c
+  servers/tty/window.c
 )
 
 # The demonstrations of libos/tiny.

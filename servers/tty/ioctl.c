@@ -183,16 +183,21 @@ static int64_t buffers(struct request *r, struct end *e)
 
 /* ---- job control and the window ------------------------------------------------------------------- */
 
+void terminal_resize(struct terminal *t, const struct winsize *wanted)
+{
+    if (memcmp(wanted, &t->size, sizeof *wanted) == 0)
+        return;
+    t->size = *wanted;
+    job_signal_foreground(t, SIGWINCH);
+}
+
 static int64_t set_window(const struct request *r, struct terminal *t)
 {
     struct winsize wanted;
 
     if (!take(r, &wanted, sizeof wanted))
         return -EINVAL;
-    if (memcmp(&wanted, &t->size, sizeof wanted) != 0) {
-        t->size = wanted;
-        job_signal_foreground(t, SIGWINCH);
-    }
+    terminal_resize(t, &wanted);
     return 0;
 }
 

@@ -236,6 +236,8 @@ static void console_size(void)
 
     terminals[0].size.rows = (uint16_t)option_number(line, "rows", 0);
     terminals[0].size.columns = (uint16_t)option_number(line, "cols", 0);
+    if (option_number(line, "resize", 0))
+        serial_follow_window();
 }
 
 static int64_t start(void)

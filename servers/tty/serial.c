@@ -11,7 +11,9 @@
  */
 #include "servers/tty/serial.h"
 #include "servers/tty/uart.h"
+#include "servers/tty/window.h"
 #include <exo.h>
+#include <lib/linux/signal.h>
 
 /* The rights file's word `console` puts them here. */
 #define REGISTERS EXO_HANDLE(EXO_SRV_DEVICE, 1)
@@ -21,6 +23,8 @@
 
 static const struct uart *chip;
 static bool waiting; /* for room in the transmit FIFO */
+static bool follows; /* the input says how large the window is */
+static struct window window;
 
 /* The console's registers, where they lie in memory. */
 static int64_t map_registers(const struct exo_console *console, volatile uint8_t **registers)
@@ -84,12 +88,22 @@ void serial_transmit(struct discipline *line)
     want_room(false);
 }
 
-void serial_receive(struct discipline *line)
+void serial_follow_window(void)
 {
-    while (discipline_has_room(line) && chip->received()) {
-        uint8_t c = chip->get();
+    follows = true;
+}
 
-        discipline_receive(line, &c, 1);
+static void receive(struct terminal *console)
+{
+    while (discipline_has_room(&console->line) && chip->received()) {
+        uint8_t c = chip->get();
+        enum window_said said = follows ? window_hear(&window, c) : WINDOW_INPUT;
+
+        if (said == WINDOW_INPUT)
+            discipline_receive(&console->line, &c, 1);
+        else if (said == WINDOW_SIZE)
+            terminal_resize(
+                console, &(struct winsize){.rows = window.number[0], .columns = window.number[1]});
     }
 }
 
@@ -103,7 +117,7 @@ void serial_service(struct terminal *console)
 {
     do {
         chip->settle();
-        serial_receive(&console->line);
+        receive(console);
         terminal_settle(console);
         exo_irq_ack(IRQ);
     } while (more(&console->line));

@@ -11,9 +11,10 @@
 int64_t serial_init(exo_cap notification);
 /** Moves output of the line to the chip, as much as it takes; the rest follows by interrupt. */
 void serial_transmit(struct discipline *line);
-/** Moves what the chip has received to the line, as far as there is room. */
-void serial_receive(struct discipline *line);
-/** After an interrupt, or when room has been made: both, and the interrupt may come again. */
+/** From now on the input says how large the window is (window.h). */
+void serial_follow_window(void);
+/** After an interrupt, or when room has been made: moves output to the chip, and to the line what the chip
+ *  has received, as far as there is room; then the interrupt may come again. */
 void serial_service(struct terminal *console);
 
 #endif

@@ -132,6 +132,8 @@ struct request {
 
 /** TTY_IOCTL (ioctl.c). */
 int64_t ioctl_serve(struct request *r, struct end *e);
+/** The window has another size: the foreground is told. */
+void terminal_resize(struct terminal *t, const struct winsize *wanted);
 
 /* ---- other servers (peers.c) -------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Someone at a terminal, typing: through a real pseudo-terminal, as on Linux."""
 
+import os
 import time
 
 from guest import Terminal, check
@@ -156,6 +157,16 @@ def history_and_cursor_keys_in_mksh():
 def window_size_is_the_terminals():
     with _shell(rows=33, columns=101) as terminal:
         _says(terminal, "stty size", r"\n33 101\r\n")
+        terminal.resize(50, 257)
+        _says(terminal, "sleep 0.3; stty size", r"\n50 257\r\n")
+        terminal.line("trap 'stty size' WINCH; echo re''ady; sleep 1 & wait; sleep 1")
+        terminal.expect(r"ready\r\n")
+        terminal.resize(5, 80)
+        terminal.expect(r"\n5 80\r\n")
+        terminal.line("stty raw -echo; echo st''art; head -c 2 | od -An -tx1; stty sane")
+        terminal.expect(r"start\n")
+        os.write(terminal.keys, b"\xff!")  # the byte that begins a word about the size
+        terminal.expect(r" ff 21\r?\n")
 
 
 def raw_mode_gives_single_keys():
