@@ -4,8 +4,9 @@
  *
  * exo_wait sleeps while the word has the expected value and is woken by place in physical memory,
  * so shared and private futexes are the same thing. Wake bits are not known to the kernel: a wake
- * that is for some bits only wakes everybody, which the waiters must expect anyway. Priority
- * inheritance is refused (ENOSYS); the C library then reports it at pthread_mutex_init.
+ * that is for some bits only wakes everybody, which the waiters must expect anyway. The operations for
+ * priority inheritance lock and unlock; there is nothing to inherit, since no program may have a
+ * priority above others' (sched_setscheduler).
  *
  * These calls run without the image lock: they touch the program's words only.
  */
@@ -22,8 +23,11 @@ enum {
     FUTEX_UNLOCK_PI,
     FUTEX_TRYLOCK_PI,
     FUTEX_WAIT_BITSET,
-    FUTEX_WAKE_BITSET
+    FUTEX_WAKE_BITSET,
+    FUTEX_LOCK_PI2 = 13
 };
+#define FUTEX_WAITERS  0x80000000u
+#define FUTEX_TID_MASK 0x3fffffffu
 #define FUTEX_PRIVATE  128u
 #define FUTEX_REALTIME 256u
 #define FUTEX_ALL_BITS UINT32_MAX
@@ -131,11 +135,87 @@ static int64_t futex_wake_op(uint64_t first, uint32_t wake, uint64_t second, uin
     return woken;
 }
 
+/* Takes the word if nobody has it: 0, -EAGAIN, -EDEADLK. Who waited leaves a sign that others may. */
+static int64_t pi_try(uint64_t word, bool waited, uint32_t *seen)
+{
+    uint32_t tid = (uint32_t)self()->tid;
+
+    if (user_load32((const uint32_t *)word, seen) < 0)
+        return -EFAULT;
+    for (;;) {
+        bool free = (*seen & FUTEX_TID_MASK) == 0;
+        uint32_t value = free ? (*seen & ~FUTEX_TID_MASK) | tid | (waited ? FUTEX_WAITERS : 0)
+                              : *seen | FUTEX_WAITERS;
+
+        if ((*seen & FUTEX_TID_MASK) == tid)
+            return -EDEADLK;
+        int64_t done = user_swap32((uint32_t *)word, seen, value);
+        if (done < 0)
+            return done;
+        *seen = done ? value : *seen;
+        if (done)
+            return free ? 0 : -EAGAIN;
+    }
+}
+
+static int64_t pi_lock(uint64_t word, exo_time deadline)
+{
+    uint32_t seen;
+    bool waited = false;
+
+    if (!word_ok(word))
+        return word & 3 ? -EINVAL : -EFAULT;
+    for (;;) {
+        int64_t st = pi_try(word, waited, &seen);
+
+        if (st != -EAGAIN)
+            return st;
+        waited = true;
+        st = futex_wait(word, seen, deadline);
+        if (st < 0 && st != -EAGAIN)
+            return st;
+    }
+}
+
+static int64_t pi_try_lock(uint64_t word)
+{
+    uint32_t value;
+
+    if (!word_ok(word))
+        return word & 3 ? -EINVAL : -EFAULT;
+    if (user_load32((const uint32_t *)word, &value) < 0)
+        return -EFAULT;
+    return value & FUTEX_TID_MASK ? -EAGAIN : pi_try(word, (value & FUTEX_WAITERS) != 0, &value);
+}
+
+static int64_t pi_unlock(uint64_t word)
+{
+    uint32_t value;
+
+    if (!word_ok(word))
+        return word & 3 ? -EINVAL : -EFAULT;
+    if (user_load32((const uint32_t *)word, &value) < 0)
+        return -EFAULT;
+    for (;;) {
+        if ((value & FUTEX_TID_MASK) != (uint32_t)self()->tid)
+            return -EPERM;
+        int64_t done = user_swap32((uint32_t *)word, &value, 0);
+        if (done < 0)
+            return done;
+        if (done)
+            break;
+    }
+    exo_wake((const void *)word, 1);
+    return 0;
+}
+
 /* The timeout of a wait: relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET. */
 static int64_t wait_deadline(uint32_t op, uint32_t flags, uint64_t timeout, exo_time *deadline)
 {
     uint64_t ns;
 
+    if (op == FUTEX_LOCK_PI)
+        flags = FUTEX_REALTIME;
     if (op == FUTEX_WAIT)
         return time_deadline(timeout, deadline);
     *deadline = EXO_FOREVER;
@@ -168,6 +248,12 @@ DEFINE_CALL6(futex, word, op, value, timeout, second, third)
     case FUTEX_REQUEUE: return futex_requeue(word, second, (uint32_t)value, (uint32_t)timeout, 0);
     case FUTEX_CMP_REQUEUE:
         return futex_requeue(word, second, (uint32_t)value, (uint32_t)timeout, &expected);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        st = wait_deadline(command, flags, timeout, &deadline);
+        return st < 0 ? st : pi_lock(word, deadline);
+    case FUTEX_TRYLOCK_PI: return pi_try_lock(word);
+    case FUTEX_UNLOCK_PI: return pi_unlock(word);
     case FUTEX_WAKE_OP:
         return futex_wake_op(word, (uint32_t)value, second, (uint32_t)timeout, (uint32_t)third);
     default: return -ENOSYS;

@@ -292,8 +292,13 @@ enum {
     PR_GET_NAME = 16,
     PR_GET_SECCOMP = 21,
     PR_CAPBSET_READ = 23,
+    PR_GET_SECUREBITS = 27,
+    PR_SET_TIMERSLACK = 29,
+    PR_GET_TIMERSLACK = 30,
+    PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38,
-    PR_GET_NO_NEW_PRIVS = 39
+    PR_GET_NO_NEW_PRIVS = 39,
+    PR_GET_TID_ADDRESS = 40
 };
 #define CAPABILITIES 41u /* how many kinds Linux 6.1 knows */
 
@@ -325,7 +330,12 @@ DEFINE_CALL5(prctl, option, a, b, c, d)
         return 0;
     }
     case PR_GET_NAME: return user_write(a, t->comm, sizeof t->comm);
-    case PR_GET_SECCOMP: return 0;
+    case PR_GET_SECCOMP:
+    case PR_GET_SECUREBITS: return 0;
+    case PR_SET_TIMERSLACK: p->timer_slack = a ? (uint32_t)a : 50000; return 0;
+    case PR_GET_TIMERSLACK: return p->timer_slack ? p->timer_slack : 50000;
+    case PR_GET_CHILD_SUBREAPER: return user_write32(a, 0);
+    case PR_GET_TID_ADDRESS: return user_write64(a, t->clear_tid);
     case PR_CAPBSET_READ: return a < CAPABILITIES ? 1 : -EINVAL;
     case PR_SET_NO_NEW_PRIVS:
         if (a != 1 || b || c || d)

@@ -113,7 +113,7 @@ struct process {
     struct timer *timers;        /* timer.c: ITIMER_REAL and timer_create's */
     struct thread *timer_thread; /* whose kernel timer is set for them ... */
     exo_time timer_deadline;     /* ... and to when */
-    uint32_t dumpable, no_new_privs, parent_death_signal, personality;
+    uint32_t dumpable, no_new_privs, parent_death_signal, personality, timer_slack;
     bool exiting;
 };
 

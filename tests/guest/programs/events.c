@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * timerfd and pidfd: things that are not files, waited for as files. The same checks pass on Linux.
+ * timerfd and pidfd: things that are not files, waited for as files; and mutexes that inherit. The same checks pass on Linux.
  * A program of the Linux ABI (static); prints TAP.
  */
 #include "tap.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -166,8 +167,63 @@ static void test_name(void)
     end();
 }
 
+static pthread_mutex_t inheriting;
+static int guarded;
+
+static void *add_1000(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 1000; i++) {
+        pthread_mutex_lock(&inheriting);
+        int old = guarded;
+        if (i % 100 == 0)
+            sched_yield();
+        guarded = old + 1;
+        pthread_mutex_unlock(&inheriting);
+    }
+    return 0;
+}
+
+static void *die_with_it(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&inheriting);
+    return 0;
+}
+
+static void test_inheriting(void)
+{
+    pthread_mutexattr_t how;
+    pthread_t threads[4], dies;
+    struct timespec soon;
+
+    begin("mutexes with priority inheritance exclude, and tell of an owner that died");
+    pthread_mutexattr_init(&how);
+    CHECK(pthread_mutexattr_setprotocol(&how, PTHREAD_PRIO_INHERIT) == 0);
+    CHECK(pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST) == 0);
+    CHECK(pthread_mutex_init(&inheriting, &how) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], 0, add_1000, 0) == 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], 0);
+    CHECK(guarded == 4000);
+    pthread_mutex_lock(&inheriting);
+    CHECK(pthread_mutex_trylock(&inheriting) != 0);
+    pthread_mutex_unlock(&inheriting);
+    pthread_create(&dies, 0, die_with_it, 0);
+    pthread_join(dies, 0);
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_sec += 5;
+    CHECK(pthread_mutex_timedlock(&inheriting, &soon) == EOWNERDEAD);
+    CHECK(pthread_mutex_consistent(&inheriting) == 0);
+    CHECK(pthread_mutex_unlock(&inheriting) == 0);
+    CHECK(pthread_mutex_lock(&inheriting) == 0);
+    end();
+}
+
 int main(void)
 {
+    test_inheriting();
     test_name();
     test_timerfd();
     test_pidfd();
