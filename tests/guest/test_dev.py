@@ -153,3 +153,54 @@ def dev_gdb_reads_a_core():
         gdb -batch -ex bt -ex 'p global' c core 2>/dev/null | tail -4""")
     check(re.search(r"#0 .* inner \(x=6\) at c.c:2\n.*\n.*\n?#2 .* main \(\) at c.c:4\n\$1 = 83", result.text),
           str(result))
+
+
+COUNTER = r"""
+cat >counter.c <<E
+#include <exo.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(void)
+{
+    volatile uint64_t *count = (void *)0x200000000000;
+    int64_t region = exo_region_create(0, 1, 1);
+    int64_t part = exo_cap_derive((exo_cap)region, EXO_R_READ | EXO_R_WRITE, 0, 0, 0);
+    struct exo_cap_info info;
+
+    if (part < 0 || exo_map(0, (uint64_t)count, 1, (exo_cap)part, 0, EXO_MAP_READ | EXO_MAP_WRITE) < 0)
+        return 1;
+    for (int i = 0; i < 3; i++) {
+        if (fork() == 0) {
+            __atomic_add_fetch(count, 10, __ATOMIC_SEQ_CST);
+            _exit(0);
+        }
+    }
+    while (wait(0) > 0) {
+    }
+    printf("%lu, %ld\n", (unsigned long)*count, (long)exo_cap_info((exo_cap)part, &info));
+    exo_cap_revoke((exo_cap)region); /* the mapping goes with the capability */
+    printf("%s\n", exo_cap_info((exo_cap)part, &info) == EXO_ECAP ? "gone" : "still there");
+    return 0;
+}
+E
+"""
+NATIVE = r"""
+cat >native.c <<E
+#include <libos/exo/log.h>
+#include <libos/exo/start.h>
+#include <libos/tiny/tiny.h>
+static int program(void) { log_line("hello"); return 3; }
+int main(void) { return tiny_run(program); }
+E
+"""
+FREESTANDING = "-ffreestanding -fno-pic -no-pie -nostdlib -static -T /usr/lib/exo/user.ld"
+
+
+def dev_cc_makes_programs_with_native_calls():
+    """Beside Linux's calls, with -lexo; and without any, with libos/tiny: that one is linked only."""
+    result = _dev(COUNTER + "cc -O2 counter.c -lexo -o counter && ./counter" + NATIVE +
+                  f"cc -O2 {FREESTANDING} native.c -ltiny -lexo -lnative -o native 2>log || cat log; "
+                  "readelf -h native | grep -c EXEC")
+    check_output(result, "30, 0\ngone\n1\n")
