@@ -59,6 +59,7 @@ exo_archive(libos_exo native_flags
   libos/exo/memory.c
   libos/exo/options.c
   libos/exo/rs.c
+  libos/exo/rs_native.c
   libos/exo/spawn.c
   libos/exo/start.c
   libos/exo/thread.c
@@ -80,6 +81,7 @@ exo_server(init
   servers/init/rights.c
   servers/init/services.c
   servers/init/session.c
+  servers/init/upkeep.c
   servers/init/watch.c
   libos/posix/handover.c
 )

@@ -21,6 +21,7 @@ endif()
 add_subdirectory(tests/guest)
 add_subdirectory(tests/guest/calls)
 add_subdirectory(tests/guest/mortal)
+add_subdirectory(tests/guest/services)
 
 # exo_check(NAME COMMAND...)
 function(exo_check name)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Resurrection: services that come back after a crash, in microseconds, with the state that they keep.
- * Native programs link libos/exo for it; kernel/resurrection/README.md explains the mechanism.
+ * Native programs link libos/exo for it, programs of the Linux ABI libexo.a (`cc -static PROGRAM.c -lexo`);
+ * kernel/resurrection/README.md explains the mechanism.
  *
  * A file server that needs a driver:
  *
@@ -11,8 +12,15 @@
  *     rs_add_dependency(fs, driver);
  *     rs_start_service(fs);
  *
+ * A driver that owns a memory and a device capability, and finds both in its next life - whoever registers
+ * it says the first line, the driver the second:
+ *
+ *     rs_register_service("driver", "/usr/sbin/driver", RS_POLICY_ON_FAILURE, &driver);
+ *     rs_keep(memory), rs_keep(device);
+ *
  * The functions of the first part act on the table of services, for which they need a capability; see
- * rs_use. Those of the second part are for a service itself and need none. All answer EXO_OK or an
+ * rs_use. A POSIX program needs a process that may open /proc/exo/services: root may control services, others
+ * may look. Those of the second part are for a service itself and need none. All answer EXO_OK or an
  * EXO_E* code; beside what is listed, those of the first part answer EXO_ECAP or EXO_ETYPE (rs_use was
  * given no such capability), EXO_ERIGHTS (it does not allow this, or not with this service) and EXO_ENOENT
  * (there is no such service).
@@ -25,7 +33,8 @@
 
 /* ---- the table --------------------------------------------------------------------------------- */
 
-/** The capability that the functions use from now on; before, EXO_SRV_SERVICES. */
+/** The capability that the functions use from now on; before, EXO_SRV_SERVICES, and in a POSIX program what
+ *  /proc/exo/services gives when the first of them is called. 0: that again. */
 void rs_use(exo_cap services);
 
 /** Makes a service. Its program comes from `path`: whoever loads programs (init) loads it when it is
@@ -58,8 +67,22 @@ int64_t rs_set_policy(uint32_t service_id, uint32_t policy);
  *  @return also EXO_EINVAL */
 int64_t rs_set_limit(uint32_t service_id, uint32_t rebirths, uint64_t window);
 
+/** Whether its lives may begin: enum exo_service_hold. @return also EXO_EINVAL */
+int64_t rs_hold_service(uint32_t service_id, uint32_t hold);
+/** Each life must give a heartbeat every `period` ns, or counts as hung; 0: as it says itself. */
+int64_t rs_set_heartbeat(uint32_t service_id, uint64_t period);
+/** It was to start and cannot, for this reason: it has failed. @return also EXO_EINVAL, EXO_EBUSY */
+int64_t rs_fail_service(uint32_t service_id, int64_t trouble);
+/** Takes its program away, with all that it preserved: the next start loads it anew. @return also EXO_EBUSY
+ *  (it runs) */
+int64_t rs_unload_service(uint32_t service_id);
+
 /** What is known of it, statistics included. @return also EXO_EFAULT */
 int64_t rs_info(uint32_t service_id, struct exo_service_info *info);
+/** Waits until the service is no longer as *info says - another state, another life - and stores how it is
+ *  now; it looks every millisecond. For who has no notification to watch with, as a POSIX program.
+ *  @return also EXO_ETIMEDOUT */
+int64_t rs_wait(uint32_t service_id, struct exo_service_info *info, exo_time deadline);
 /** Raises `bits` at a notification whenever its state changes, and now; EXO_SERVICE_ANY: that of any;
  *  bits 0: not any more. @return also EXO_EINVAL, EXO_EOBJECTS, and EXO_ECAP, EXO_ETYPE or EXO_ERIGHTS
  *  for the notification */

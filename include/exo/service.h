@@ -37,6 +37,13 @@ enum exo_service_state {
 /* exo_service_depend. */
 #define EXO_SERVICE_FOLLOW 1u /* it is restarted when the other is reborn */
 
+/* exo_service_hold: may lives begin? */
+enum exo_service_hold {
+    EXO_HOLD_NONE,  /* yes */
+    EXO_HOLD_LIVES, /* no: it stays STARTING */
+    EXO_HOLD_ONE,   /* the next one, and then EXO_HOLD_LIVES again */
+};
+
 /* exo_service_watch: of all services. */
 #define EXO_SERVICE_ANY UINT32_MAX
 
@@ -70,8 +77,11 @@ struct exo_service_info {
     uint64_t recovery_ns; /* from the last death to the next life */
     uint64_t recovery_total_ns;
     uint64_t heartbeat; /* when it counts as hung; EXO_FOREVER: never */
+    uint64_t period;    /* ns between heartbeats, at most; 0: the service says */
+    uint32_t hold;      /* enum exo_service_hold */
+    uint32_t reserved;
 };
-static_assert(sizeof(struct exo_service_info) == 216, "ABI: service information");
+static_assert(sizeof(struct exo_service_info) == 232, "ABI: service information");
 
 /* The first thread of a service finds this in its UTCB. The kernel writes it when a life begins. */
 struct exo_life {

@@ -3,7 +3,7 @@
  * Decisions about services: see policy.h.
  *
  * Invariants (rs_table_ok checks them), for every service i:
- *   range      state, after and policy are of their enumerations; limit <= EXO_SERVICE_LIMIT_MOST;
+ *   range      state, after, policy and hold are of their enumerations; limit <= EXO_SERVICE_LIMIT_MOST;
  *              window > 0; after is STARTING, STOPPED or FAILED while DYING.
  *   graph      needs and follows name services that there are; follows is a subset of needs; nobody
  *              is among all that he needs.
@@ -104,6 +104,19 @@ void rs_set_loaded(struct rs_table *t, uint32_t i, bool loaded)
 {
     if (rs_is(t, i))
         t->entry[i].loaded = loaded;
+}
+
+bool rs_hold(struct rs_table *t, uint32_t i, uint32_t hold)
+{
+    if (!rs_is(t, i) || hold > EXO_HOLD_ONE)
+        return false;
+    t->entry[i].hold = (uint8_t)hold;
+    return true;
+}
+
+bool rs_at_rest(const struct rs_table *t, uint32_t i)
+{
+    return rs_is(t, i) && at_rest(&t->entry[i]);
 }
 
 /* ---- the graph --------------------------------------------------------------------------------- */
@@ -209,7 +222,8 @@ uint32_t rs_next_to_run(const struct rs_table *t)
     for (uint32_t i = 0; i < t->used && next == RS_NOBODY; i++) {
         const struct rs_entry *e = &t->entry[i];
 
-        if (e->state == EXO_SERVICE_STARTING && e->loaded && (e->needs & ~up) == 0)
+        if (e->state == EXO_SERVICE_STARTING && e->loaded && e->hold != EXO_HOLD_LIVES &&
+            (e->needs & ~up) == 0)
             next = i;
     }
     return next;
@@ -217,8 +231,11 @@ uint32_t rs_next_to_run(const struct rs_table *t)
 
 bool rs_run(struct rs_table *t, uint32_t i)
 {
-    if (!rs_is(t, i) || t->entry[i].state != EXO_SERVICE_STARTING || !t->entry[i].loaded)
+    if (!rs_is(t, i) || t->entry[i].state != EXO_SERVICE_STARTING || !t->entry[i].loaded ||
+        t->entry[i].hold == EXO_HOLD_LIVES)
         return false;
+    if (t->entry[i].hold == EXO_HOLD_ONE)
+        t->entry[i].hold = EXO_HOLD_LIVES;
     t->entry[i].state = EXO_SERVICE_RUNNING;
     t->entry[i].lives++;
     return true;
@@ -320,8 +337,8 @@ bool rs_table_ok(const struct rs_table *t)
         if (e->state == EXO_SERVICE_NONE && e->needs == 0 && e->follows == 0)
             continue;
         if (!rs_is(t, i) || i >= t->used || e->state > EXO_SERVICE_FAILED || !after_ok(e) ||
-            !policy_ok(e->policy) || e->limit > EXO_SERVICE_LIMIT_MOST || e->window == 0 ||
-            (e->follows & ~e->needs) != 0 || rs_all_needs(t, i) & RS_BIT(i) ||
+            !policy_ok(e->policy) || e->hold > EXO_HOLD_ONE || e->limit > EXO_SERVICE_LIMIT_MOST ||
+            e->window == 0 || (e->follows & ~e->needs) != 0 || rs_all_needs(t, i) & RS_BIT(i) ||
             (e->state == EXO_SERVICE_RUNNING && !e->loaded) || !times_ok(t, e))
             return false;
         for (uint32_t j = 0; j < EXO_SERVICES; j++) {

@@ -38,6 +38,7 @@ struct rs_entry {
     uint8_t after;  /* while DYING: STARTING, STOPPED or FAILED */
     uint8_t policy; /* enum exo_service_policy */
     uint8_t loaded; /* it has a program: it could run */
+    uint8_t hold;   /* enum exo_service_hold */
     uint32_t limit; /* rebirths within any `window` ns; 0: no limit */
     uint64_t window;
     uint64_t lives;    /* started so far */
@@ -67,6 +68,11 @@ bool rs_set_limit(struct rs_table *t, uint32_t i, uint32_t limit, uint64_t windo
 /** It has a program now, or has none any more. */
 void rs_set_loaded(struct rs_table *t, uint32_t i, bool loaded);
 
+/** Whether lives may begin: enum exo_service_hold. */
+bool rs_hold(struct rs_table *t, uint32_t i, uint32_t hold);
+/** Does service i not run, nor is to? */
+bool rs_at_rest(const struct rs_table *t, uint32_t i);
+
 /** Everything that service i needs, directly or through others; not i itself, as there is no cycle. */
 rs_set rs_all_needs(const struct rs_table *t, uint32_t i);
 /** Service i needs `on`, and with `follow` is restarted after it. False and no change for a cycle. */
@@ -77,7 +83,7 @@ uint32_t rs_order(const struct rs_table *t, uint8_t order[EXO_SERVICES]);
 /** Service i is to run, and so is what it needs: those that became STARTING. A FAILED one begins a new
  *  count of rebirths. */
 rs_set rs_want(struct rs_table *t, uint32_t i);
-/** The first STARTING one that is loaded and has what it needs; RS_NOBODY if there is none. */
+/** The first STARTING one that is loaded, may begin, and has what it needs; RS_NOBODY if there is none. */
 uint32_t rs_next_to_run(const struct rs_table *t);
 /** STARTING becomes RUNNING: a life begins. */
 bool rs_run(struct rs_table *t, uint32_t i);

@@ -83,7 +83,7 @@ void service_forget_watches(uint32_t i)
 
 static void tell_life(const struct service *s, struct exo_life *life)
 {
-    *life = (struct exo_life){.number = rs.entry[number_of(s)].lives,
+    *life = (struct exo_life){.number = rs.entry[number_of(s)].lives - s->before,
                               .cause = s->cause,
                               .served = s->served,
                               .status = s->status,
@@ -99,7 +99,15 @@ static void give_up(struct service *s, int64_t trouble)
 
     s->trouble = (int32_t)trouble;
     rs_fail(&rs, number_of(s));
-    endpoint_settle(s->env, true, &all);
+    if (s->env)
+        endpoint_settle(s->env, true, &all);
+}
+
+void service_give_up(uint32_t i, int64_t trouble)
+{
+    give_up(&services[i], trouble);
+    services[i].recovering = false;
+    service_changed(i);
 }
 
 /* Pages, capabilities and callers together in one piece of work: far below a time slice. */
@@ -140,6 +148,10 @@ static void begin(struct service *s)
         s->recovery_total += s->recovery;
     }
     s->recovering = false;
+    if (s->period != 0) {
+        timer_arm(&s->heartbeat, s->born + s->period);
+        sched_timer_changed();
+    }
     endpoint_up(s->env);
     t->state = THREAD_READY;
     if (s->env->childless != CAP_NIL) /* what it kept lent came back meanwhile */
@@ -270,11 +282,11 @@ static bool advance(struct service *s)
     if (st != EXO_OK)
         give_up(s, st);
     env_reborn(s->env);
-    if (rs_restored(&rs, number_of(s)) != EXO_SERVICE_STARTING) {
+    if (rs_restored(&rs, number_of(s)) != EXO_SERVICE_STARTING)
         s->recovering = false;
-        service_changed(number_of(s));
-    }
     service_settle();
+    if (rs.entry[number_of(s)].state != EXO_SERVICE_RUNNING) /* or it has been told */
+        service_changed(number_of(s));
     return true;
 }
 

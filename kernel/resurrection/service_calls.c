@@ -163,6 +163,8 @@ int64_t sys_service_attach(exo_cap table, uint32_t i, exo_cap env_handle)
         return in_pieces(st);
     s->snapshot = s->next;
     s->next = (struct snapshot){0};
+    s->trouble = EXO_OK;
+    s->before = rs.entry[i].lives;
     snapshot_commit(&s->snapshot, env);
     object_ref(&env->object);
     object_ref(&env->threads->object);
@@ -224,6 +226,55 @@ int64_t sys_service_limit(exo_cap table, uint32_t i, uint32_t rebirths, uint64_t
     return rs_set_limit(&rs, i, rebirths, window) ? EXO_OK : EXO_EINVAL;
 }
 
+int64_t sys_service_hold(exo_cap table, uint32_t i, uint32_t hold)
+{
+    int64_t st = table_check(table, EXO_R_CONTROL, i);
+
+    if (st != EXO_OK)
+        return st;
+    if (!rs_hold(&rs, i, hold))
+        return EXO_EINVAL;
+    service_settle();
+    return EXO_OK;
+}
+
+int64_t sys_service_fail(exo_cap table, uint32_t i, int64_t trouble)
+{
+    int64_t st = table_check(table, EXO_R_CONTROL, i);
+
+    if (st != EXO_OK)
+        return st;
+    if (trouble >= 0 || trouble < INT32_MIN)
+        return EXO_EINVAL;
+    if (rs.entry[i].state != EXO_SERVICE_STARTING)
+        return EXO_EBUSY;
+    service_give_up(i, trouble);
+    return EXO_OK;
+}
+
+int64_t sys_service_period(exo_cap table, uint32_t i, uint64_t period)
+{
+    int64_t st = table_check(table, EXO_R_CONTROL, i);
+
+    if (st == EXO_OK)
+        service_at(i)->period = period;
+    return st;
+}
+
+int64_t sys_service_unload(exo_cap table, uint32_t i)
+{
+    int64_t st = table_check(table, EXO_R_CONTROL, i);
+
+    if (st != EXO_OK)
+        return st;
+    if (!rs_at_rest(&rs, i))
+        return EXO_EBUSY;
+    rs_set_loaded(&rs, i, false);
+    unload(service_at(i));
+    service_changed(i);
+    return EXO_OK;
+}
+
 /* ---- observing --------------------------------------------------------------------------------- */
 
 int64_t sys_service_info(exo_cap table, uint32_t i, struct exo_service_info *out)
@@ -253,7 +304,9 @@ int64_t sys_service_info(exo_cap table, uint32_t i, struct exo_service_info *out
                                     .recovery_ns = s->recovery,
                                     .recovery_total_ns = s->recovery_total,
                                     .heartbeat =
-                                        s->heartbeat.place ? s->heartbeat.deadline : EXO_FOREVER};
+                                        s->heartbeat.place ? s->heartbeat.deadline : EXO_FOREVER,
+                                    .period = s->period,
+                                    .hold = e->hold};
     memcpy(info.name, s->name, sizeof info.name);
     memcpy(info.path, s->path, sizeof info.path);
     return hal_copy_out((uintptr_t)out, &info, sizeof info) ? EXO_OK : EXO_EFAULT;
@@ -300,6 +353,8 @@ int64_t sys_service_heartbeat(exo_time deadline)
 
     if (!s)
         return EXO_EINVAL;
+    if (s->period != 0 && deadline > clock_now() + s->period)
+        deadline = clock_now() + s->period;
     if (!timer_arm(&s->heartbeat, deadline))
         return EXO_EOBJECTS;
     sched_timer_changed();

@@ -27,11 +27,15 @@ struct service {
     int64_t status;
     uint64_t fault_kind, fault_pc, fault_address;
     uint64_t born, died, recovery, recovery_total;
+    uint64_t period; /* of heartbeats, at most; 0: the service says */
+    uint64_t before; /* lives of earlier programs */
 };
 
 extern struct rs_table rs;
 struct service *service_at(uint32_t i);
 
+/** Service i cannot be started, for this EXO_E* reason: it has failed. */
+void service_give_up(uint32_t i, int64_t trouble);
 /** Does what the table says is to be done. */
 void service_settle(void);
 /** Tells those who watch service i. */

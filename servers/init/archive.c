@@ -5,6 +5,7 @@
  */
 #include <exo.h>
 
+#include <lib/heap.h>
 #include <lib/string.h>
 #include <servers/init/archive.h>
 
@@ -28,6 +29,50 @@ static struct known {
 #undef FILE
 };
 #define KNOWN (sizeof known / sizeof *known)
+
+/* Copies, made before fs has the archive: root may write to the files, but not to what a service may and
+ * is. They are few, and none in most machines but the servers' rights. */
+#define COPIES     64u
+#define COPY_BYTES (1u << 20)
+static const char *const copied[] = {"usr/lib/exo/rights/", "usr/lib/exo/service/"};
+static struct copy {
+    char name[64];
+    struct cpio_entry entry;
+} copies[COPIES];
+static unsigned copy_count;
+
+static bool is_copied(const char *name)
+{
+    for (unsigned i = 0; i < sizeof copied / sizeof *copied; i++)
+        if (memcmp(name, copied[i], strlen(copied[i])) == 0)
+            return true;
+    return false;
+}
+
+static void copy(const char *name, size_t length, const struct cpio_entry *entry)
+{
+    void *bytes;
+
+    if (copy_count == COPIES || length >= sizeof copies[0].name || length < strlen(copied[0]) ||
+        !is_copied(name) || entry->bytes == 0 || entry->bytes > COPY_BYTES ||
+        (bytes = heap_alloc(entry->bytes)) == NULL)
+        return;
+    memcpy(bytes, entry->data, entry->bytes);
+    memcpy(copies[copy_count].name, name, length);
+    copies[copy_count].entry = *entry;
+    copies[copy_count++].entry.data = bytes;
+}
+
+bool archive_copy(const char *name, struct cpio_entry *entry)
+{
+    for (unsigned i = copy_count; i-- > 0;) { /* a later one replaces the earlier */
+        if (strcmp(copies[i].name, name) == 0) {
+            *entry = copies[i].entry;
+            return true;
+        }
+    }
+    return false;
+}
 
 static size_t archive_bytes;
 
@@ -57,6 +102,8 @@ void archive_index(uint64_t bytes)
         if (k != NULL) {
             k->found = true; /* a later entry of the name replaces the earlier one */
             k->entry = entry;
+        } else {
+            copy(entry.name + skip, entry.name_length - skip, &entry);
         }
     }
 }

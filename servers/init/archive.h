@@ -14,4 +14,8 @@ void archive_index(uint64_t bytes);
  *  another walk. */
 bool archive_get(const char *name, struct cpio_entry *entry);
 
+/** A file of usr/lib/exo/rights/ (but the servers') or usr/lib/exo/service/, of 1 MiB at most, as it was
+ *  when the machine started. At any time, while archive_get is for before fs runs. */
+bool archive_copy(const char *name, struct cpio_entry *entry);
+
 #endif

@@ -195,17 +195,85 @@ static bool line_reborn(struct rights *r, const struct word *w)
     return word_is(w, "always") || word_is(w, "on-failure");
 }
 
+static bool line_limit(struct rights *r, const struct word *w)
+{
+    r->limited = true;
+    return word_number(&w[0], EXO_SERVICE_LIMIT_MOST, &r->limit) &&
+           word_number(&w[1], 1000000, &r->window) && r->window > 0;
+}
+
+#define MS_MOST 3600000u
+
+static bool line_heartbeat(struct rights *r, const struct word *w)
+{
+    return word_number(w, MS_MOST, &r->heartbeat) && r->heartbeat > 0;
+}
+
+static bool line_backoff(struct rights *r, const struct word *w)
+{
+    return word_number(w, MS_MOST, &r->backoff) && r->backoff > 0;
+}
+
+static bool line_recovery(struct rights *r, const struct word *w)
+{
+    if (w->length >= sizeof r->recovery || w->text[0] != '/')
+        return false;
+    memcpy(r->recovery, w->text, w->length);
+    r->recovery[w->length] = '\0';
+    return true;
+}
+
+static bool line_follow(struct rights *r, const struct word *w)
+{
+    enum server server;
+
+    if (!word_server(w, &server))
+        return false;
+    r->follow[server] = true;
+    return true;
+}
+
+static bool line_escalate(struct rights *r, const struct word *w)
+{
+    static const char *const ways[] = {"leave", "restart", "stop"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (word_is(w, ways[i])) {
+            r->escalate = (enum escalate)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static const struct {
     const char *name;
     unsigned words; /* after the name */
     bool (*take)(struct rights *, const struct word *);
 } lines[] = {
-    {"endpoint", 0, line_endpoint}, {"log", 0, line_log},       {"archive", 0, line_archive},
-    {"options", 0, line_options},   {"call", 1, line_call},     {"mint", 1, line_mint},
-    {"table", 1, line_table},       {"ioport", 2, line_ioport}, {"irq", 1, line_irq},
-    {"pci", 0, line_pci},           {"frames", 1, line_frames}, {"console", 0, line_console},
-    {"log-read", 0, line_log_read}, {"memory", 1, line_memory}, {"priority", 1, line_priority},
-    {"services", 1, line_services}, {"reborn", 1, line_reborn},
+    {"endpoint", 0, line_endpoint},
+    {"log", 0, line_log},
+    {"archive", 0, line_archive},
+    {"options", 0, line_options},
+    {"call", 1, line_call},
+    {"mint", 1, line_mint},
+    {"table", 1, line_table},
+    {"ioport", 2, line_ioport},
+    {"irq", 1, line_irq},
+    {"pci", 0, line_pci},
+    {"frames", 1, line_frames},
+    {"console", 0, line_console},
+    {"log-read", 0, line_log_read},
+    {"memory", 1, line_memory},
+    {"priority", 1, line_priority},
+    {"services", 1, line_services},
+    {"reborn", 1, line_reborn},
+    {"limit", 2, line_limit},
+    {"heartbeat", 1, line_heartbeat},
+    {"backoff", 1, line_backoff},
+    {"recovery", 1, line_recovery},
+    {"follow", 1, line_follow},
+    {"escalate", 1, line_escalate},
 };
 
 /* ---- the file ---------------------------------------------------------------------------------- */

@@ -21,6 +21,16 @@
  *     priority N           of its first thread, 1 to 23
  *     services read|control  the table of services (EXO_SRV_SERVICES)
  *     reborn always|on-failure  it keeps its state, and comes back when it dies
+ *     limit N SECONDS      at most so many rebirths in that time (5 in 60; 0: any number)
+ *     heartbeat MS         a life that gives no sign (rs_heartbeat) for so long counts as hung
+ *     backoff MS           so long between a death and the next life; twice as long at each further death,
+ *                          up to 64 times, until none comes for a minute
+ *     recovery PATH        a native program that runs between them; ends it with another status than 0,
+ *                          the service has failed
+ *     follow NAME          it is restarted when that server is reborn
+ *     escalate leave|restart|stop  when it has failed, those that need it are left alone (they are told
+ *                          in any case), or it gets one more chance and they are restarted with it, or
+ *                          they are stopped
  *
  * NAME is pci, virtio_blk, proc, fs or tty. Numbers are decimal or, with 0x, hexadecimal.
  */
@@ -54,12 +64,24 @@ struct device {
 #define RIGHTS_PRIORITY_MOST 23u /* init itself has 24 */
 #define RIGHTS_MEMORY        5u
 
+/* When a service has failed, those that need it: */
+enum escalate { ESCALATE_LEAVE, ESCALATE_RESTART, ESCALATE_STOP };
+
+#define RIGHTS_PATH 48u
+
 struct rights {
     bool endpoint, log, log_read, archive, options;
     bool table_read, table_write;
     bool call[SERVERS], mint[SERVERS];
     bool services_read, services_control;
     uint32_t policy; /* enum exo_service_policy */
+    bool limited;
+    uint32_t limit, window; /* if limited: rebirths in so many seconds */
+    uint32_t heartbeat;     /* ms; 0: as the service says */
+    uint32_t backoff;       /* ms; 0: none */
+    char recovery[RIGHTS_PATH];
+    bool follow[SERVERS];
+    enum escalate escalate;
     struct device devices[RIGHTS_DEVICES];
     uint32_t device_count;
     uint32_t memory; /* percent */

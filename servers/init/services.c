@@ -15,6 +15,7 @@
 #include <rs.h>
 
 #include <lib/format.h>
+#include <lib/string.h>
 #include <libos/exo/clock.h>
 #include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
@@ -23,6 +24,7 @@
 #include <servers/init/archive.h>
 #include <servers/init/rights.h>
 #include <servers/init/services.h>
+#include <servers/init/upkeep.h>
 #include <servers/init/watch.h>
 
 #define REGION_ZERO_FILL 1u
@@ -37,7 +39,10 @@ static struct service {
     struct rights rights;
     exo_cap endpoint;
     struct spawned program;
-} services[SERVERS];
+    exo_cap account;
+    struct upkeep upkeep;
+} services[EXO_SERVICES];
+/* The servers, and behind them, in places without a name, what others have registered. */
 
 /* What callers of proc are known by. Nobody calls with proc's own badge. */
 static const uint64_t badges[SERVERS] = {0, PROC_SERVER_VIRTIO_BLK, 0, PROC_SERVER_FS,
@@ -249,6 +254,8 @@ static exo_cap server_account(const char *name, const struct rights *r)
     return need(exo_account_create(EXO_CAP_ACCOUNT, frames, frames), name);
 }
 
+static void load_again(struct service *s);
+
 static void load_server(enum server which)
 {
     const char *name = server_names[which];
@@ -283,6 +290,8 @@ static void register_server(enum server which)
     format_text(path, sizeof path, "/usr/sbin/%s", name);
     result = rs_register_service(name, path, s->rights.policy, &s->id);
     if (result == EXO_OK)
+        result = upkeep_begin(&s->upkeep, s->id, &s->rights);
+    if (result == EXO_OK)
         result = rs_info(s->id, &s->seen);
     if (result != EXO_OK)
         power_off_because(STATUS_FAILED, "%s: %s", name, exo_error_text(result));
@@ -292,7 +301,8 @@ static void register_server(enum server which)
 static void add_dependencies(const struct service *s)
 {
     for (unsigned i = 0; i < SERVERS; i++)
-        if (s->rights.call[i] && rs_add_dependency(s->id, services[i].id) != EXO_OK)
+        if ((s->rights.call[i] && rs_add_dependency(s->id, services[i].id) != EXO_OK) ||
+            (s->rights.follow[i] && rs_add_follower(s->id, services[i].id) != EXO_OK))
             power_off_because(STATUS_FAILED, "%s and %s would wait for each other", s->seen.name,
                               server_names[i]);
 }
@@ -306,7 +316,7 @@ static const char *describe(const struct exo_service_info *info, char *to, size_
                                          "was stopped"};
 
     if (info->trouble != EXO_OK)
-        format_text(to, size, "cannot be restored: %s", exo_error_text(info->trouble));
+        format_text(to, size, "cannot be started: %s", exo_error_text(info->trouble));
     else if (info->cause == EXO_EXITED)
         format_text(to, size, "ended by itself, status %lld", (long long)info->status);
     else if (info->cause == EXO_CRASHED && info->fault_kind == EXO_UP_PAGE)
@@ -329,7 +339,7 @@ static void server_changed(struct service *s)
         return;
     describe(&now, how, sizeof how);
     if (now.state == EXO_SERVICE_FAILED || now.state == EXO_SERVICE_STOPPED) {
-        if (now.policy == RS_POLICY_NEVER && now.cause != EXO_STOPPED)
+        if (now.policy == RS_POLICY_NEVER && now.cause != EXO_STOPPED && s < services + SERVERS)
             power_off_because(STATUS_FAILED, "%s died: %s", now.name, how);
         if (now.state != s->seen.state)
             log_line("%s %s after %llu lives: %s", now.name,
@@ -341,13 +351,169 @@ static void server_changed(struct service *s)
         log_line("%s died: %s; life %llu began after %llu ns", now.name, how,
                  (unsigned long long)now.lives, (unsigned long long)now.recovery_ns);
     }
+    struct exo_service_info before = s->seen;
     s->seen = now;
+    if (now.state == EXO_SERVICE_STARTING && !now.loaded)
+        load_again(s);
+    else if (s->upkeep.rights != NULL)
+        upkeep_changed(&s->upkeep, &before, &now);
+}
+
+/* ---- what others registered --------------------------------------------------------------------- */
+
+#define GUEST_FRAMES 256u /* of its account, without a line */
+
+/* May a service that is no server have this? What badges stand for, and shared memory, is among servers. */
+static bool guest_may(const struct rights *r)
+{
+    bool peers = r->archive || r->options || r->table_read || r->log_read;
+
+    for (unsigned i = 0; i < SERVERS; i++)
+        peers = peers || r->call[i] || r->mint[i] || r->follow[i];
+    for (unsigned i = 0; i < r->device_count; i++)
+        peers = peers || (r->devices[i].kind != DEVICE_IOPORT && r->devices[i].kind != DEVICE_IRQ);
+    return !peers;
+}
+
+static int64_t guest_give_device(struct service *s, const struct device *d, uint32_t slot)
+{
+    int64_t made = d->kind == DEVICE_IRQ ? exo_irq_create(EXO_CAP_PLATFORM, d->first)
+                                         : exo_ioport_create(EXO_CAP_PLATFORM, d->first, d->count);
+
+    if (made < 0)
+        return made;
+    made = spawn_give(&s->program, EXO_WELL_KNOWN(slot), (exo_cap)made,
+                      EXO_R_READ | EXO_R_WRITE | EXO_R_CONTROL, 0);
+    return made;
+}
+
+static int64_t guest_give(struct service *s)
+{
+    const struct rights *r = &s->rights;
+    int64_t result = spawn_give(&s->program, EXO_SRV_LOG, EXO_CAP_PLATFORM, EXO_R_WRITE, 0);
+
+    if (result == EXO_OK && r->endpoint) {
+        result = exo_endpoint_create(EXO_CAP_ACCOUNT);
+        if (result >= 0)
+            s->endpoint = (exo_cap)result;
+        if (result >= 0)
+            result = spawn_give(&s->program, EXO_SRV_ENDPOINT, s->endpoint,
+                                EXO_R_RECV | EXO_R_CALL | EXO_R_MINT | EXO_R_GRANT, 0);
+    }
+    if (result == EXO_OK && r->services_read)
+        result = spawn_give(&s->program, EXO_SRV_SERVICES, EXO_CAP_SERVICES,
+                            EXO_R_READ | (r->services_control ? EXO_R_CONTROL : 0), 0);
+    for (uint32_t i = 0; i < r->device_count && result == EXO_OK; i++)
+        result = guest_give_device(s, &r->devices[i], EXO_SRV_DEVICE + i);
+    return result;
+}
+
+/* Its program ends, and what it was given goes. */
+static void guest_drop(struct service *s)
+{
+    if (s->program.env != 0)
+        spawn_end(&s->program);
+    if (s->endpoint != 0)
+        exo_cap_delete(s->endpoint, 0);
+    if (s->account != 0)
+        exo_cap_delete(s->account, 0);
+    s->program = (struct spawned){0};
+    s->endpoint = s->account = 0;
+}
+
+/* The rights file is one of the boot archive: whoever registers a service says what it is to do, not what
+ * it may. */
+static int64_t guest_rights(struct service *s)
+{
+    char path[64];
+    struct cpio_entry file = {0};
+
+    format_text(path, sizeof path, "usr/lib/exo/rights/%s", s->seen.name);
+    if (archive_copy(path, &file) &&
+        rights_parse((const char *)file.data, file.bytes, &s->rights) != 0)
+        return EXO_EINVAL;
+    if (file.data == NULL)
+        rights_parse("", 0, &s->rights);
+    return guest_may(&s->rights) ? upkeep_begin(&s->upkeep, s->id, &s->rights) : EXO_ERIGHTS;
+}
+
+static int64_t guest_load(struct service *s)
+{
+    struct spawn_plan plan = {.name = s->seen.name};
+    struct cpio_entry file;
+    int64_t result = guest_rights(s);
+
+    if (result != EXO_OK)
+        return result;
+    if (s->seen.path[0] != '/' || !archive_copy(s->seen.path + 1, &file))
+        return EXO_ENOENT;
+    uint64_t frames = s->rights.frames != 0 ? s->rights.frames : GUEST_FRAMES;
+    if ((result = exo_account_create(EXO_CAP_ACCOUNT, frames, frames)) < 0)
+        return result;
+    s->account = (exo_cap)result;
+    plan.account = s->account;
+    plan.elf = file.data;
+    plan.elf_bytes = file.bytes;
+    plan.priority = s->rights.priority;
+    if ((result = spawn_create(&plan, &s->program)) == EXO_OK)
+        result = guest_give(s);
+    return result == EXO_OK ? rs_attach(s->id, s->program.env) : result;
+}
+
+static void load_again(struct service *s)
+{
+    int64_t result;
+
+    if (s < services + SERVERS) { /* their files may have been written to by now */
+        rs_fail_service(s->id, EXO_ENOENT);
+        return;
+    }
+    guest_drop(s);
+    if ((result = guest_load(s)) == EXO_OK)
+        return;
+    log_line("%s: %s: %s", s->seen.name, s->seen.path, exo_error_text(result));
+    guest_drop(s);
+    rs_fail_service(s->id, result);
+}
+
+static bool is_known(const struct service *s)
+{
+    return s->seen.name[0] != '\0';
+}
+
+/* Services come and go: their numbers are used again. */
+static void guests_find(void)
+{
+    struct exo_service_info info;
+
+    for (unsigned i = SERVERS; i < EXO_SERVICES; i++) {
+        struct service *s = &services[i];
+
+        if (!is_known(s) ||
+            (rs_info(s->id, &info) == EXO_OK && strcmp(info.name, s->seen.name) == 0))
+            continue;
+        guest_drop(s);
+        upkeep_end(&s->upkeep);
+        *s = (struct service){0};
+    }
+    for (uint32_t id = 0; id < EXO_SERVICES; id++) {
+        unsigned i = 0, place = 0;
+
+        while (i < EXO_SERVICES && !(is_known(&services[i]) && services[i].id == id))
+            i++;
+        while (place < EXO_SERVICES && is_known(&services[place]))
+            place++;
+        if (i == EXO_SERVICES && place < EXO_SERVICES && rs_info(id, &info) == EXO_OK)
+            services[place] = (struct service){.id = id, .seen = info};
+    }
 }
 
 static void services_changed(void)
 {
-    for (unsigned i = 0; i < SERVERS; i++)
-        server_changed(&services[i]);
+    guests_find();
+    for (unsigned i = 0; i < EXO_SERVICES; i++)
+        if (is_known(&services[i]))
+            server_changed(&services[i]);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
@@ -409,7 +575,7 @@ static void kill_on_purpose(const char *options)
     if (killing.left == 0)
         return;
     rs_set_limit(killing.id, 0, 1);
-    watch_timer(clock_uptime() + first + killing.period, kill_once_more);
+    watch_timer(WATCH_KILLS, clock_uptime() + first + killing.period, kill_once_more);
 }
 
 void services_start(void)

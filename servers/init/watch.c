@@ -3,6 +3,7 @@
 #include <exo.h>
 
 #include <lib/format.h>
+#include <libos/exo/clock.h>
 #include <libos/exo/ipc.h>
 #include <libos/exo/log.h>
 #include <rs.h>
@@ -16,11 +17,12 @@ static struct {
     const char *name;
     void (*ended)(const char *name, exo_cap env);
 } watched[WATCHED];
-static uint32_t count;
 static void (*services_hook)(void);
-static exo_cap deaths;      /* notification: bit i for watched[i] */
-static exo_time timer_next; /* when the time is up */
-static bool (*timer_rings)(exo_time *next);
+static exo_cap deaths; /* notification: bit i for watched[i] */
+static struct {
+    exo_time at;
+    bool (*rings)(exo_time *next);
+} timers[WATCH_TIMERS] = {{EXO_FOREVER, 0}, {EXO_FOREVER, 0}, {EXO_FOREVER, 0}};
 
 void power_off(uint32_t status)
 {
@@ -40,6 +42,12 @@ void power_off_because(uint32_t status, const char *format, ...)
     power_off(status);
 }
 
+static bool time_is_up(exo_time *next)
+{
+    (void)next;
+    power_off_because(STATUS_TIME_OUT, "time is up");
+}
+
 void watch_begin(exo_time deadline)
 {
     int64_t made = exo_notification_create(EXO_CAP_ACCOUNT);
@@ -47,42 +55,68 @@ void watch_begin(exo_time deadline)
     if (made < 0 || exo_notification_bind((exo_cap)made) != EXO_OK)
         power_off_because(STATUS_FAILED, "cannot keep watch: %s", exo_error_text(made));
     deaths = (exo_cap)made;
-    timer_next = deadline;
-    exo_timer(deadline);
+    watch_timer(WATCH_DEADLINE, deadline, time_is_up);
 }
 
-void watch_timer(exo_time first, bool (*rings)(exo_time *next))
+void watch_timer(enum watch_timer timer, exo_time first, bool (*rings)(exo_time *next))
 {
-    timer_rings = rings;
-    exo_timer(first);
+    exo_time earliest = first;
+
+    timers[timer].at = first;
+    timers[timer].rings = rings;
+    for (unsigned i = 0; i < WATCH_TIMERS; i++)
+        if (timers[i].at < earliest)
+            earliest = timers[i].at;
+    exo_timer(earliest);
 }
 
-/* The time is up, unless the timer was lent. */
 static void timer_rang(void)
 {
-    exo_time next;
+    for (enum watch_timer i = 0; i < WATCH_TIMERS; i++) {
+        exo_time next = EXO_FOREVER;
 
-    if (!timer_rings)
-        power_off_because(STATUS_TIME_OUT, "time is up");
-    if (!timer_rings(&next)) {
-        timer_rings = NULL;
-        next = timer_next;
+        if (timers[i].at > clock_uptime())
+            continue;
+        if (!timers[i].rings(&next))
+            next = EXO_FOREVER;
+        timers[i].at = next;
     }
-    exo_timer(next);
+    watch_timer(WATCH_DEADLINE, timers[WATCH_DEADLINE].at, time_is_up);
+}
+
+int64_t watch_try(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env))
+{
+    uint32_t place = 0;
+    int64_t result;
+
+    while (place < WATCHED && watched[place].env != 0)
+        place++;
+    if (place == WATCHED)
+        return EXO_EOBJECTS;
+    if ((result = exo_env_watch(env, deaths, 1u << place)) != EXO_OK)
+        return result;
+    watched[place].env = env;
+    watched[place].name = name;
+    watched[place].ended = ended;
+    return EXO_OK;
 }
 
 void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env))
 {
-    int64_t result = EXO_ENOSLOT;
+    int64_t result = watch_try(env, name, ended);
 
-    if (count < WATCHED)
-        result = exo_env_watch(env, deaths, 1u << count);
     if (result != EXO_OK)
         power_off_because(STATUS_FAILED, "cannot watch %s: %s", name, exo_error_text(result));
-    watched[count].env = env;
-    watched[count].name = name;
-    watched[count].ended = ended;
-    count++;
+}
+
+/* Its place is free before `ended` runs, which may begin to watch another. */
+static void env_ended(uint32_t place)
+{
+    exo_cap env = watched[place].env;
+
+    watched[place].env = 0;
+    if (env != 0)
+        watched[place].ended(watched[place].name, env);
 }
 
 void watch_services(void (*changed)(void))
@@ -97,9 +131,9 @@ void watch_run(void)
     for (;;) {
         uint32_t bits = event_wait(EXO_FOREVER);
 
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < WATCHED; i++)
             if (bits & 1u << i)
-                watched[i].ended(watched[i].name, watched[i].env);
+                env_ended(i);
         if (bits & EVENT_SERVICES)
             services_hook();
         if (bits & EXO_EVENT_TIMER)

@@ -21,7 +21,9 @@ _Noreturn void power_off_because(uint32_t status, const char *format, ...)
  *  stop with STATUS_TIME_OUT. */
 void watch_begin(exo_time deadline);
 
-/** Tells what to do when `env` ends. At most 8 environments. */
+/** Tells what to do when `env` ends. At most 8 environments at a time. The first answers an EXO_E* code if
+ *  that cannot be; the second stops the machine. */
+int64_t watch_try(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env));
 void watch_add(exo_cap env, const char *name, void (*ended)(const char *name, exo_cap env));
 
 /** Tells what to do when the state of a service changes. */
@@ -33,8 +35,8 @@ _Noreturn void watch_run(void);
 /** For the log: how an environment ended. */
 void watch_describe(exo_cap env, char *to, size_t size);
 
-/** Lends the timer: `rings` is called at `first`, and again at each time that it stores, until it answers
- *  false. Meanwhile the machine's time is not up. */
-void watch_timer(exo_time first, bool (*rings)(exo_time *next));
+/** `rings` is called at `first`, and again at each time that it stores, until it answers false. */
+enum watch_timer { WATCH_DEADLINE, WATCH_KILLS, WATCH_UPKEEP, WATCH_TIMERS };
+void watch_timer(enum watch_timer timer, exo_time first, bool (*rings)(exo_time *next));
 
 #endif

@@ -3,7 +3,7 @@
 
 import json
 
-from guest import check, check_match, check_output, check_status, sh
+from guest import BUILD, PROGRAMS, check, check_match, check_output, check_status, guest_programs, run, sh
 
 SERVERS = ("pci", "virtio_blk", "proc", "fs", "tty")
 
@@ -80,3 +80,10 @@ def only_root_controls_services():
     result = sh(f"busybox su -s /bin/sh nobody -c '{script}' 2>&1", options=["--image", "busybox"])
     check("only root may do this\n1\n0\n" in result.output.decode(), f"{result.output}")
     check("ermission denied\n" in result.output.decode(), f"{result.output}")
+
+
+def posix_programs_resurrect_services():
+    result = run(f"{PROGRAMS}/resurrect", options=[*guest_programs(), "--initrd",
+                                                    str(BUILD / "tests" / "services.cpio")])
+    check_status(result, 0)
+    check_match(result, r"^ok 11 - ")

@@ -56,6 +56,23 @@ static void grants(void)
     ASSERT_EQ(r.devices[1].count, 8);
     TEST_END();
 
+    TEST_BEGIN("what happens between lives");
+    ASSERT_EQ(parse("limit 3 10\nheartbeat 250\nbackoff 100\nrecovery /a/b\nfollow fs\n"
+                    "escalate restart\n"),
+              0);
+    ASSERT_TRUE(r.limited && r.limit == 3 && r.window == 10 && r.heartbeat == 250);
+    ASSERT_TRUE(r.backoff == 100 && r.follow[SERVER_FS] && r.escalate == ESCALATE_RESTART);
+    ASSERT_EQ(strcmp(r.recovery, "/a/b"), 0);
+    ASSERT_EQ(parse("limit 17 10\n"), 1);
+    ASSERT_EQ(parse("limit 1 0\n"), 1);
+    ASSERT_EQ(parse("heartbeat 0\n"), 1);
+    ASSERT_EQ(parse("backoff 3600001\n"), 1);
+    ASSERT_EQ(parse("recovery a\n"), 1);
+    ASSERT_EQ(parse("recovery /0123456789012345678901234567890123456789012345678\n"), 1);
+    ASSERT_EQ(parse("follow me\n"), 1);
+    ASSERT_EQ(parse("escalate always\n"), 1);
+    TEST_END();
+
     TEST_BEGIN("the console is two capabilities");
     ASSERT_EQ(parse("console\nirq 9\n"), 0);
     ASSERT_EQ(r.device_count, 3);

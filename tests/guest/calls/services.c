@@ -531,6 +531,109 @@ static void silence_is_a_death(void)
     unmake();
 }
 
+static int64_t stuck(uint64_t unused)
+{
+    (void)unused;
+    begin();
+    exo_utcb()->masked = 1;
+    OK(rs_heartbeat(EXO_FOREVER)); /* may not say so */
+    for (;;)
+        ;
+}
+
+static void declared_heartbeats_bind_a_service_that_gives_none(void)
+{
+    make(stuck, RS_POLICY_ALWAYS);
+    OK(rs_set_heartbeat(svc.id, 200 * MS));
+    EXPECT(info_of(svc.id).period, 200 * MS);
+    OK(rs_start_service(svc.id));
+    wait_life(1);
+    EXPECT_TRUE(info_of(svc.id).heartbeat != EXO_FOREVER);
+    wait_life(2);
+    EXPECT(SHARED->value[1], EXO_HUNG);
+    OK(rs_set_heartbeat(svc.id, 0));
+    wait_life(3);
+    EXPECT(info_of(svc.id).heartbeat, EXO_FOREVER);
+    unmake();
+}
+
+static void held_lives_begin_when_they_may(void)
+{
+    make(simple, RS_POLICY_ALWAYS);
+    OK(rs_hold_service(svc.id, EXO_HOLD_LIVES));
+    OK(rs_start_service(svc.id));
+    EXPECT(info_of(svc.id).state, EXO_SERVICE_STARTING);
+    OK(rs_hold_service(svc.id, EXO_HOLD_ONE));
+    wait_life(1);
+    EXPECT(info_of(svc.id).hold, EXO_HOLD_LIVES);
+    OK(rs_kill_service(svc.id));
+    UNTIL(info_of(svc.id).state == EXO_SERVICE_STARTING);
+    OK(rs_hold_service(svc.id, EXO_HOLD_NONE));
+    wait_life(2);
+    order(FAULT);
+    wait_life(3);
+    EXPECT(rs_hold_service(svc.id, EXO_HOLD_ONE + 1), EXO_EINVAL);
+    OK(rs_hold_service(svc.id, EXO_HOLD_LIVES));
+    OK(rs_kill_service(svc.id));
+    OK(rs_stop_service(svc.id)); /* while it waits */
+    EXPECT(info_of(svc.id).state, EXO_SERVICE_STOPPED);
+    unmake();
+}
+
+static void what_cannot_start_says_why(void)
+{
+    svc.id = registered("test", RS_POLICY_ALWAYS);
+    EXPECT(rs_fail_service(svc.id, EXO_ENOENT), EXO_EBUSY);
+    OK(rs_start_service(svc.id));
+    EXPECT(rs_fail_service(svc.id, 0), EXO_EINVAL);
+    EXPECT(rs_fail_service(svc.id, INT64_MIN), EXO_EINVAL);
+    EXPECT(rs_fail_service(svc.id, EXO_ENOENT), EXO_OK);
+    EXPECT(info_of(svc.id).state, EXO_SERVICE_FAILED);
+    EXPECT(info_of(svc.id).trouble, EXO_ENOENT);
+    OK(rs_remove_service(svc.id));
+
+    make(simple, RS_POLICY_ALWAYS);
+    OK(rs_start_service(svc.id));
+    wait_life(1);
+    EXPECT(rs_fail_service(svc.id, EXO_ENOENT), EXO_EBUSY);
+    OK(rs_hold_service(svc.id, EXO_HOLD_LIVES));
+    OK(rs_kill_service(svc.id));
+    UNTIL(rs_fail_service(svc.id, EXO_EDEAD) == EXO_OK);
+    EXPECT(info_of(svc.id).state, EXO_SERVICE_FAILED);
+    OK(rs_hold_service(svc.id, EXO_HOLD_NONE));
+    OK(rs_start_service(svc.id));
+    wait_life(2);
+    EXPECT(info_of(svc.id).trouble, EXO_OK);
+    unmake();
+}
+
+static void programs_can_be_exchanged(void)
+{
+    struct child second;
+
+    make_sized(remembers, RS_POLICY_ALWAYS, 4 * CHILD_FRAMES);
+    OK(rs_start_service(svc.id));
+    wait_life(1);
+    order(EXIT_7);
+    wait_life(2);
+    EXPECT(SHARED->value[10], 1); /* preserved */
+    EXPECT(rs_unload_service(svc.id), EXO_EBUSY);
+    OK(rs_stop_service(svc.id));
+    UNTIL(rs_unload_service(svc.id) == EXO_OK);
+    EXPECT(info_of(svc.id).loaded, 0);
+    OK(rs_unload_service(svc.id)); /* nothing is left to do */
+    OK(rs_start_service(svc.id));
+    EXPECT(info_of(svc.id).state, EXO_SERVICE_STARTING);
+    child_make(&second, CHILD_FRAMES, CHILD_OBJECTS);
+    child_load(&second, simple, 0);
+    OK(rs_attach(svc.id, second.env));
+    UNTIL(SHARED->word[1] == 3);
+    EXPECT(SHARED->value[0], 1); /* of this program the first */
+    EXPECT(info_of(svc.id).lives, 3);
+    unmake();
+    child_drop(&second);
+}
+
 /* ---- errors ------------------------------------------------------------------------------------ */
 
 static void table_calls_check_their_arguments(void)
@@ -562,6 +665,10 @@ static void table_calls_check_their_arguments(void)
     CAP_ERRORS(exo_service_kill(C, id, EXO_STOPPED), some_frame, TABLE, EXO_R_CONTROL);
     CAP_ERRORS(exo_service_policy(C, id, 0), some_frame, TABLE, EXO_R_CONTROL);
     CAP_ERRORS(exo_service_limit(C, id, 1, 1), some_frame, TABLE, EXO_R_CONTROL);
+    CAP_ERRORS(exo_service_hold(C, id, 0), some_frame, TABLE, EXO_R_CONTROL);
+    CAP_ERRORS(exo_service_fail(C, id, -1), some_frame, TABLE, EXO_R_CONTROL);
+    CAP_ERRORS(exo_service_period(C, id, 0), some_frame, TABLE, EXO_R_CONTROL);
+    CAP_ERRORS(exo_service_unload(C, id), some_frame, TABLE, EXO_R_CONTROL);
     CAP_ERRORS(exo_service_info(C, id, &info), some_frame, TABLE, EXO_R_READ);
     CAP_ERRORS(exo_service_watch(C, id, some_note, 1), some_frame, TABLE, EXO_R_READ);
     CAP_ERRORS(exo_service_watch(TABLE, id, C, 1), some_frame, some_note, EXO_R_SIGNAL);
@@ -582,6 +689,10 @@ static void table_calls_check_their_arguments(void)
         EXPECT(exo_service_policy(TABLE, none, 0), EXO_ENOENT);
         EXPECT(exo_service_limit(TABLE, none, 1, 1), EXO_ENOENT);
         EXPECT(exo_service_info(TABLE, none, &info), EXO_ENOENT);
+        EXPECT(exo_service_hold(TABLE, none, 0), EXO_ENOENT);
+        EXPECT(exo_service_fail(TABLE, none, -1), EXO_ENOENT);
+        EXPECT(exo_service_period(TABLE, none, 1), EXO_ENOENT);
+        EXPECT(exo_service_unload(TABLE, none), EXO_ENOENT);
         EXPECT(exo_service_attach(TABLE, none, 0), EXO_ENOENT);
     }
     EXPECT(exo_service_watch(TABLE, 63, some_note, 1), EXO_ENOENT);
@@ -674,6 +785,10 @@ int main(void)
         T(dependencies_are_started_first_and_followed),
         T(watchers_hear_of_every_change),
         T(silence_is_a_death),
+        T(declared_heartbeats_bind_a_service_that_gives_none),
+        T(held_lives_begin_when_they_may),
+        T(what_cannot_start_says_why),
+        T(programs_can_be_exchanged),
         T(table_calls_check_their_arguments),
         T(badge_restricts_to_one_service),
         T(attach_fails_cleanly_for_want_of_memory),
