@@ -670,6 +670,8 @@ int64_t sys_cap_flags(exo_cap cap, uint32_t flags)
     if (flags & ~CAP_USER_FLAGS)
         return EXO_EINVAL;
     struct cap *c = &table.entries[id];
+    if (c->type == EXO_DMA && c->flags & EXO_CAP_KEEP && !(flags & EXO_CAP_KEEP))
+        return EXO_EINVAL; /* only giving it up says that the device is stopped */
     c->flags = (uint8_t)((c->flags & ~CAP_USER_FLAGS) | flags | CAP_CHANGED);
     return EXO_OK;
 }

@@ -74,7 +74,10 @@ int64_t sys_dma_create(exo_cap account_cap)
         object_unref(&dma->object);
         return EXO_ENOMEM;
     }
-    return env_grant_new(env_current(), &dma->object, EXO_R_ALL);
+    st = env_grant_new(env_current(), &dma->object, EXO_R_ALL);
+    if (st >= 0) /* what the device may write to outlives the life that had it do so: see dma.h */
+        sys_cap_flags((exo_cap)st, EXO_CAP_KEEP);
+    return st;
 }
 
 static int64_t dma_of(exo_cap cap, struct dma **out)

@@ -7,6 +7,10 @@
  * object lives as long as any capability to it, so whoever can stop the device (the PCI server) holds
  * one, and a driver's death gives no frame back that the device still knows.
  *
+ * For the life that made it, its slot is a kept one (EXO_CAP_KEEP) from the start and stays so: when a
+ * driver that is a service is reborn, the frames remain in quarantine, until the new life, which finds the
+ * slot by exo_cap_next, has stopped or reset its device and unpins them or gives the object up.
+ *
  * Without an IOMMU the addresses are physical ones, and a driver of a DMA device is trusted.
  */
 #ifndef KERNEL_IRQ_DMA_H

@@ -325,6 +325,47 @@ static void capabilities_are_the_snapshots_and_the_kept_ones(void)
     unmake();
 }
 
+static int64_t drives(uint64_t unused)
+{
+    struct exo_cap_info info;
+    uint64_t pin;
+
+    (void)unused;
+    if (exo_utcb()->life.number == 1) {
+        exo_cap dma = OK(exo_dma_create(0)), region = OK(exo_region_create(0, 1, 1));
+
+        OK(exo_dma_pin(dma, region, 0, 1, EXO_MAP_WRITE, &pin));
+        SHARED->value[8] = pin;
+        SHARED->value[9] = (uint64_t)exo_cap_flags(dma, 0);
+    } else { /* finds it, has the device stopped, and gives the page back */
+        exo_cap found = OK(exo_cap_next(0, EXO_CAP_KEEP));
+
+        pin = SHARED->value[8];
+        OK(exo_cap_info(found, &info));
+        SHARED->value[10] = info.type;
+        SHARED->value[11] = (uint64_t)exo_dma_unpin(found, &pin, 1);
+        drop(found);
+        SHARED->value[12] = (uint64_t)exo_cap_next(0, EXO_CAP_KEEP);
+    }
+    begin();
+    obey();
+    return 0;
+}
+
+static void what_a_device_may_write_stays_until_it_was_stopped(void)
+{
+    make(drives, RS_POLICY_ALWAYS);
+    OK(rs_start_service(svc.id));
+    wait_life(1);
+    EXPECT((int64_t)SHARED->value[9], EXO_EINVAL);
+    order(FAULT);
+    wait_life(2);
+    EXPECT(SHARED->value[10], EXO_DMA);
+    EXPECT((int64_t)SHARED->value[11], EXO_OK); /* it was pinned still */
+    EXPECT((int64_t)SHARED->value[12], EXO_ENOENT);
+    unmake();
+}
+
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 #define LABEL_DIE  2
@@ -780,6 +821,7 @@ int main(void)
         T(memory_is_as_it_was_and_preserved_memory_as_it_is),
         T(checkpoint_is_where_later_lives_begin),
         T(capabilities_are_the_snapshots_and_the_kept_ones),
+        T(what_a_device_may_write_stays_until_it_was_stopped),
         T(callers_are_told_and_capabilities_stay_good),
         T(loans_are_revoked_but_of_kept_capabilities),
         T(dependencies_are_started_first_and_followed),
