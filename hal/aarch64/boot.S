@@ -261,6 +261,6 @@ empty_root:
 kernel_stacks:
         .skip   MAX_CPUS * KERNEL_STACK_STEP
 fatal_stacks:
-        .skip   MAX_CPUS * FATAL_STACK_BYTES
+        .skip   MAX_CPUS * FATAL_STACK_STEP
 
         .section .note.GNU-stack, "", %progbits

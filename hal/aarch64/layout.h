@@ -30,7 +30,7 @@
 #define KERNEL_STACK_STEP  32768 /* from one CPU's stack to the next */
 #define KERNEL_STACK_SHIFT 14
 #define KERNEL_STACK_BYTES 16384
-#define FATAL_STACK_BYTES  4096
+#define FATAL_STACK_STEP   8192 /* a page, and the guard page below it */
 
 /* struct hal_context. The first 34 words are those of struct exo_context. */
 #define CTX_X(n)   (8 * (n))

@@ -95,7 +95,7 @@ static void map_image_part(const char *from, const char *to, uint64_t rights)
     map((uint64_t)from, image_pa(from), (uint64_t)(to - from), rights);
 }
 
-/* All but the page below each CPU's stack. */
+/* All but the page below each stack. */
 static void map_image(void)
 {
     const char *at = rodata_end;
@@ -106,6 +106,11 @@ static void map_image(void)
         const char *stack = kernel_stacks + cpu * KERNEL_STACK_STEP + KERNEL_STACK_BYTES;
         map_image_part(at, stack - PAGE, DATA);
         at = stack;
+    }
+    for (unsigned cpu = 0; cpu < HAL_CPUS; cpu++) {
+        const char *guard = fatal_stacks + cpu * FATAL_STACK_STEP;
+        map_image_part(at, guard, DATA);
+        at = guard + PAGE;
     }
     map_image_part(at, image_end, DATA);
 }

@@ -33,7 +33,7 @@ void smp_this_cpu(unsigned number)
 
     cpu->cpu.number = number;
     cpu->cpu.kernel_stack = (uint64_t)kernel_stacks + (number + 1) * KERNEL_STACK_STEP;
-    cpu->cpu.scratch[0] = (uint64_t)fatal_stacks + (number + 1) * FATAL_STACK_BYTES;
+    cpu->cpu.scratch[0] = (uint64_t)fatal_stacks + (number + 1) * FATAL_STACK_STEP;
     cpu->mpidr = SYSREG_READ(mpidr_el1) & MPIDR_AFFINITY;
     SYSREG_WRITE(tpidr_el1, cpu);
     SYSREG_WRITE(vbar_el1, vectors);

@@ -188,7 +188,7 @@ early_image:
 kernel_stacks:
         .skip   KERNEL_CPUS * KERNEL_STACK_STEP
 kernel_stacks_end:
-        .skip   FATAL_STACK_BYTES
+        .skip   4096 + FATAL_STACK_BYTES
 fatal_stack_top:
 
         .section .note.GNU-stack, "", @progbits

@@ -97,7 +97,7 @@ static void map_image(void)
     map_symbols(rodata_end, kernel_stacks, DATA);
     for (char *stack = kernel_stacks; stack < kernel_stacks_end; stack += KERNEL_STACK_STEP)
         map_symbols(stack + PAGE, stack + KERNEL_STACK_STEP, DATA);
-    map_symbols(kernel_stacks_end, image_end, DATA);
+    map_symbols(kernel_stacks_end + PAGE, image_end, DATA);
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)

@@ -111,8 +111,8 @@ early_pd:
         .globl kernel_stacks, fatal_stacks
 kernel_stacks:
         .skip   MAX_CPUS * KERNEL_STACK_STEP
-fatal_stacks:                           /* of each CPU: NMI, double fault, machine check */
-        .skip   MAX_CPUS * 3 * FATAL_STACK_BYTES
+fatal_stacks:                           /* of each CPU: NMI, double fault, machine check; likewise */
+        .skip   MAX_CPUS * 3 * FATAL_STACK_STEP
 
         .section .note.Xen, "a", @note
         .balign 4

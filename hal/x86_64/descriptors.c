@@ -60,8 +60,7 @@ static void tss_load(struct machine_cpu *cpu)
 
     cpu->tss.rsp[0] = cpu->cpu.kernel_stack; /* until the first hal_context_switch */
     for (unsigned i = 0; i < 3; i++)
-        cpu->tss.ist[i] =
-            (uint64_t)fatal_stacks + (cpu->cpu.number * 3 + i + 1) * FATAL_STACK_BYTES;
+        cpu->tss.ist[i] = (uint64_t)fatal_stacks + (cpu->cpu.number * 3 + i + 1) * FATAL_STACK_STEP;
     cpu->tss.io_map = sizeof cpu->tss; /* beyond the limit: no port for user mode */
 
     cpu->gdt[TSS_SEL / 8] = (sizeof cpu->tss - 1) | (base & 0xffffff) << 16 | (uint64_t)0x89 << 40 |

@@ -24,7 +24,7 @@
 #define MAX_CPUS           8 /* HAL_CPUS */
 #define KERNEL_STACK_BYTES 16384
 #define KERNEL_STACK_STEP  20480 /* from one CPU's stack to the next: the guard page below each */
-#define FATAL_STACK_BYTES  4096
+#define FATAL_STACK_STEP   8192  /* a page, and the guard page below it */
 
 /* Where the other CPUs begin (trampoline.S): a page that real mode reaches, of RAM that hal_boot.ram
  * leaves out. */

@@ -97,6 +97,8 @@ static void map_image(void)
     map(KERNEL_BASE + constants, constants, at - constants, DATA);
     for (unsigned cpu = 0; cpu < HAL_CPUS; cpu++, at += KERNEL_STACK_STEP)
         map(KERNEL_BASE + at + PAGE, at + PAGE, KERNEL_STACK_STEP - PAGE, DATA);
+    for (unsigned stack = 0; stack < 3 * HAL_CPUS; stack++, at += FATAL_STACK_STEP)
+        map(KERNEL_BASE + at + PAGE, at + PAGE, FATAL_STACK_STEP - PAGE, DATA);
     map(KERNEL_BASE + at, at, end - at, DATA);
 }
 
