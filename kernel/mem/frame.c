@@ -285,6 +285,16 @@ void frame_unshare(pfn_t frame)
     give_one(frame);
 }
 
+void frame_adopt(pfn_t frame, struct account *account)
+{
+    uint32_t payer = frames[frame].account;
+
+    if (payer == account_index(account) || payer == PFN_NONE || !account_charge_frames(account, 1))
+        return;
+    frames[frame].account = account_index(account);
+    account_uncharge_frames(account_at(payer), 1);
+}
+
 static void uncharge(uint32_t payer, uint64_t paid)
 {
     if (paid != 0 && payer != PFN_NONE)

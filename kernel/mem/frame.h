@@ -40,6 +40,8 @@ void frame_unshare(pfn_t frame);
 /** One less of each of `count` frames of RAM. */
 void frame_unshare_all(const pfn_t *list, unsigned count);
 uint32_t frame_shares(pfn_t frame);
+/** Its only holder left pays for it from now on, if he can; else who paid goes on. */
+void frame_adopt(pfn_t frame, struct account *account);
 /** Is it RAM that this table manages? (Device registers are not, and are not counted.) */
 bool frame_is_ram(pfn_t frame);
 

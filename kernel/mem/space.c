@@ -435,6 +435,8 @@ static enum space_fault upgrade_page(struct space *s, const struct vma *v, uint6
     if (access == EXO_MAP_WRITE) {
         if (owned ? frame_shares(f) > 1 : borrowed_private)
             return copy_page(s, e, f, v, va);
+        if (owned)
+            frame_adopt(f, s->account); /* he who paid may have gone */
         soft &= ~HAL_SOFT_COW;
     }
     if (soft & HAL_SOFT_COW || borrowed_private)

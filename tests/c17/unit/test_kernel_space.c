@@ -295,6 +295,23 @@ int main(void)
     ASSERT_EQ(sys_map(0, UINT64_MAX - 4095, 2, 0, 0, EXO_MAP_READ), EXO_EINVAL);
     TEST_END();
 
+    TEST_BEGIN("who is left alone with a page, and writes it, pays for it");
+    struct account *heir = account_root(100, 100);
+    struct thread *child = host_env(heir);
+    host_run(thread[0]);
+    exo_cap at = (exo_cap)env_grant_at(thread[0]->env, &child->env->object, EXO_R_ALL, 0);
+    ASSERT_EQ(sys_map(0, BASE, 2, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE), EXO_OK);
+    ASSERT_EQ(space_fault(&thread[0]->env->space, BASE, EXO_MAP_WRITE), SPACE_SERVED);
+    ASSERT_EQ(sys_space_clone(at, BASE, 2), EXO_OK);
+    uint64_t before = account->frames_used, heirs = heir->frames_used;
+    ASSERT_EQ(sys_unmap(0, BASE, 2), EXO_OK);
+    ASSERT_EQ(account->frames_used, before); /* who reads it only, is a guest */
+    ASSERT_EQ(space_fault(&child->env->space, BASE, EXO_MAP_WRITE), SPACE_SERVED);
+    ASSERT_EQ(account->frames_used, before - 1);
+    ASSERT_EQ(heir->frames_used, heirs + 1);
+    env_kill(child->env, EXO_DESTROYED, 0);
+    TEST_END();
+
     TEST_BEGIN("the end of both environments leaves nothing");
     host_run(thread[0]);
     env_kill(thread[0]->env, EXO_DESTROYED, 0);
