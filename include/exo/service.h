@@ -87,8 +87,10 @@ static_assert(sizeof(struct exo_service_info) == 232, "ABI: service information"
 struct exo_life {
     uint64_t number; /* 0: this environment is no service; 1: its first life */
     uint32_t cause;  /* how the last life ended: enum exo_cause; EXO_ALIVE in the first */
-    uint32_t served; /* not 0: it was serving a call, which ended with EXO_ERESTARTED */
-    int64_t status;  /* and with what word */
+    /* Not 0: it was serving a call, which ended with EXO_ERESTARTED. Who takes note of that writes 0; if a life
+     * ends before, the next one is told the same. */
+    uint32_t served;
+    int64_t status; /* and with what word */
     uint64_t fault_kind, fault_pc, fault_address;
 };
 static_assert(sizeof(struct exo_life) == 48, "ABI: life");

@@ -281,9 +281,10 @@ int64_t sys_env_watch(exo_cap env, exo_cap notification, uint32_t bits)
         notification_raise(n, bits);
         return EXO_OK;
     }
-    if (e->watch)
+    if (e->watch && e->watch != n)
         return EXO_EBUSY;
-    object_ref(&n->object);
+    if (!e->watch)
+        object_ref(&n->object);
     e->watch = n;
     e->watch_bits = bits;
     return EXO_OK;

@@ -237,7 +237,7 @@ static void decide(struct service *s, uint32_t cause, int64_t status)
 /* The thread lets go of everything, and stays. */
 static void quiet(struct thread *t)
 {
-    t->env->service->served = t->caller != 0;
+    t->env->service->served = t->caller != 0 || t->utcb->life.served != 0;
     thread_unwait(t);
     endpoint_orphan(t, service_call_error(t->env));
     timer_cancel(&t->alarm);

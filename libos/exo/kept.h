@@ -19,4 +19,11 @@ static inline bool kept_begin(void)
     return rs_life()->number > 1;
 }
 
+/** Once it is noted (answers_recover) that the last life was serving a call. A life that ends before leaves it to
+ *  the next one to note. */
+static inline void kept_served(void)
+{
+    exo_utcb()->life.served = 0;
+}
+
 #endif

@@ -13,6 +13,7 @@
 #include <exo.h>
 #include <lib/answers.h>
 #include <lib/string.h>
+#include <libos/exo/kept.h>
 #include <libos/exo/log.h>
 #include <libos/exo/options.h>
 #include <libos/exo/start.h>
@@ -218,6 +219,7 @@ int main(void)
     archive_base = archive;
     if (begun) {
         recover(rs_life()->served, exo_utcb()->badge);
+        kept_served();
     } else if (begin(frames, secret, archive, archive_bytes) < 0) {
         log_line("no memory for the root file system");
         return 1;

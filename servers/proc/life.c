@@ -5,6 +5,7 @@
 #include "servers/proc/credentials.h"
 #include "servers/proc/signal.h"
 #include "servers/proc/table.h"
+#include <lib/answers.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 
@@ -262,6 +263,7 @@ void life_kill(uint32_t slot)
 void life_reap(uint32_t slot)
 {
     after(AFTER_RELEASE, slot);
+    answers_forget(slot); /* the next process in the slot has the same badge */
     table_remove(slot);
 }
 

@@ -12,6 +12,7 @@
 #include "servers/proc/request.h"
 #include "servers/proc/table.h"
 #include <lib/answers.h>
+#include <libos/exo/kept.h>
 #include <libos/exo/log.h>
 
 #define TABLE_VA    0x0000300100000000u
@@ -50,16 +51,48 @@ static uint32_t process_limit(void)
     return fit < PROCESSES_LEAST ? PROCESSES_LEAST : fit > PROC_MAX ? PROC_MAX : (uint32_t)fit;
 }
 
+KEPT static bool founded; /* pid 1 is there: the first life, or one of the first, got so far */
+
+static int64_t found(void)
+{
+    int64_t st;
+
+    port_sweep();
+    if ((st = port_init()) < 0)
+        return st;
+    table_init((struct proc_entry *)TABLE_VA);
+    SET(founded, true);
+    undo_commit();
+    return 0;
+}
+
+/* Environments that died meanwhile have raised bits at nobody. */
+static int64_t go_on(void)
+{
+    int64_t st = port_recover();
+
+    if (st < 0)
+        return st;
+    after_run();
+    life_check(0, 1);
+    undo_commit();
+    after_run();
+    return 0;
+}
+
 static int64_t begin(void)
 {
     int64_t st = exo_map(0, TABLE_VA, TABLE_PAGES, EXO_SRV_TABLE, 0, EXO_MAP_READ | EXO_MAP_WRITE);
 
-    undo_begin();
-    if (st < 0 || (st = port_init()) < 0)
+    kept_begin();
+    if (undo_log.next == NULL)
+        undo_begin();
+    if (st < 0)
         return st;
-    table_init((struct proc_entry *)TABLE_VA);
-    undo_commit();
-    return 0;
+    table_recover((struct proc_entry *)TABLE_VA);
+    answers_recover(rs_life()->served, exo_utcb()->badge);
+    kept_served();
+    return founded ? go_on() : found();
 }
 
 int main(void)

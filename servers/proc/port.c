@@ -33,12 +33,17 @@ enum { GIVEN = PROC_CAP_SHARED - PROC_CAP_PROC + 1 }; /* capabilities that a pro
 
 struct kit {
     exo_cap caps[GIVEN]; /* proc, fs, tty, shared; 0: not made yet */
+    /* What a context's proc_shared is mapped by, in its parent's environment. It stays until the kit is revoked,
+     * since a context runs on there after it has got an environment of its own. */
+    exo_cap window;
 };
+
+/* What kits are made from. Kept, or a rebirth would revoke the kits. */
+static const exo_cap sources[] = {EXO_SRV_ENDPOINT, EXO_SRV_FS, EXO_SRV_TTY};
 
 /* An environment that a process has. */
 struct place {
     exo_cap env, thread; /* 0: none */
-    exo_cap window;      /* a context's: what its proc_shared is mapped by; goes with the kit */
     uint64_t context;    /* 0 or 1 */
 };
 struct life {
@@ -54,8 +59,18 @@ KEPT static exo_cap init_notification, tty_notification;
 KEPT static uint64_t init_bits;
 KEPT static exo_cap shared_account; /* pays for proc_shared regions */
 KEPT static uint64_t table_ready;   /* bytes of the table whose pages are there */
+/* 1 + the slot that was given its capabilities last. Not saved: after a death in the middle it says
+ * whose must be taken back. */
+KEPT static uint64_t given_last;
 
 /* ---- setting up -------------------------------------------------------------------------------- */
+
+/* A new capability that outlives us: it must, before a kept word names it. */
+static exo_cap keep(int64_t cap)
+{
+    exo_cap_flags((exo_cap)cap, EXO_CAP_KEEP);
+    return (exo_cap)cap;
+}
 
 /* pid 1 has no proc_shared of its own making: we say for it what ps shows. */
 static void publish_init(void)
@@ -72,7 +87,7 @@ static void publish_init(void)
     exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline), path, sizeof path);
     exo_region_write((exo_cap)region, offsetof(struct proc_shared, cmdline_bytes), &length,
                      sizeof length);
-    SET(kits[INIT_SLOT].caps[GIVEN - 1], (exo_cap)region);
+    SET(kits[INIT_SLOT].caps[GIVEN - 1], keep(region));
 }
 
 /* Three quarters of the frames; what else a process costs us is far less than its proc_shared. */
@@ -86,7 +101,7 @@ static int64_t account_make(void)
     st = exo_account_create(0, (limits[0] - limits[1]) / 4 * 3, (limits[2] - limits[3]) / 4);
     if (st < 0)
         return st;
-    SET(shared_account, (exo_cap)st);
+    SET(shared_account, keep(st));
     return 0;
 }
 
@@ -94,10 +109,12 @@ int64_t port_init(void)
 {
     int64_t st;
 
+    for (int i = 0; i < GIVEN - 1; i++)
+        keep((int64_t)sources[i]);
     if ((st = account_make()) < 0 || (st = port_reserve(0)) < 0 ||
         (st = exo_notification_create(0)) < 0)
         return st;
-    SET(deaths, (exo_cap)st);
+    SET(deaths, keep(st));
     publish_init();
     return exo_notification_bind(deaths);
 }
@@ -137,7 +154,7 @@ static void replace(exo_cap *place, exo_cap cap)
     if (cap == 0)
         return;
     after_drop(*place);
-    SET(*place, cap);
+    SET(*place, keep((int64_t)cap));
 }
 
 void port_set_init(exo_cap notification, uint32_t bits)
@@ -169,13 +186,12 @@ static int64_t shared_make(uint32_t slot)
         exo_cap_delete((exo_cap)made, 0);
         return st;
     }
-    SET(kits[slot].caps[GIVEN - 1], (exo_cap)made);
+    SET(kits[slot].caps[GIVEN - 1], keep(made));
     return 0;
 }
 
 static int64_t kit_make(uint32_t slot)
 {
-    static const exo_cap sources[] = {EXO_SRV_ENDPOINT, EXO_SRV_FS, EXO_SRV_TTY};
     struct kit *kit = &kits[slot];
     int64_t made;
 
@@ -185,7 +201,7 @@ static int64_t kit_make(uint32_t slot)
         made = exo_cap_derive(sources[i], EXO_R_CALL | EXO_R_GRANT, slot, 0, 0);
         if (made < 0)
             return made;
-        SET(kit->caps[i], (exo_cap)made);
+        SET(kit->caps[i], keep(made));
     }
     return kit->caps[GIVEN - 1] != 0 ? 0 : shared_make(slot);
 }
@@ -238,7 +254,7 @@ static int64_t kit_map(const struct kit *kit, const struct body *body, exo_cap *
 
         if (st < 0)
             return st;
-        *window = source = (exo_cap)st;
+        *window = source = keep(st);
     }
     return exo_map(body->env, body->va, SHARED_PAGES, source, 0,
                    EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_NOFORK);
@@ -286,6 +302,8 @@ static int64_t place_fill(uint32_t slot, const struct body *body, exo_cap *windo
     struct kit *kit = &kits[slot];
     int64_t st;
 
+    given_last = slot + 1;
+    UNDO_ORDER();
     if ((st = kit_make(slot)) < 0 || (st = kit_give(kit, body)) < 0)
         return st;
     st = kit_map(kit, body, window);
@@ -313,7 +331,10 @@ int64_t port_attach(uint32_t slot, const struct body *body)
     }
     life->cpu_before += place_cpu_ns(&life->now);
     life->before = life->now;
-    life->now = (struct place){body->env, body->thread, window, body->context};
+    if (window != 0)
+        SET(kits[slot].window, window);
+    life->now =
+        (struct place){keep((int64_t)body->env), keep((int64_t)body->thread), body->context};
     return 0;
 }
 
@@ -340,6 +361,78 @@ void port_release(uint32_t slot)
     kit_revoke(kit);
     memset(port_shared(slot), 0, offsetof(struct proc_shared, pad));
     exo_region_punch(kit->caps[GIVEN - 1], 1, SHARED_PAGES - 1);
+}
+
+/* ---- a new life -------------------------------------------------------------------------------- */
+
+static uint64_t known[EXO_CAP_SLOTS / 64]; /* slots of our capabilities that kept words name */
+
+static void know(exo_cap cap)
+{
+    known[EXO_SLOT(cap) / 64] |= 1ull << EXO_SLOT(cap) % 64;
+}
+
+static void know_all(void)
+{
+    for (int i = 0; i < GIVEN - 1; i++)
+        know(sources[i]);
+    know(deaths);
+    know(init_notification);
+    know(tty_notification);
+    know(shared_account);
+    for (uint32_t slot = 0; slot < table_limit(); slot++) {
+        const struct life *life = &lives[slot];
+
+        for (int i = 0; i < GIVEN; i++)
+            know(kits[slot].caps[i]);
+        know(kits[slot].window);
+        know(life->now.env);
+        know(life->now.thread);
+        know(life->before.env);
+        know(life->before.thread);
+    }
+}
+
+static void revoke(exo_cap cap)
+{
+    while (exo_cap_revoke(cap) == EXO_EAGAIN) {}
+}
+
+void port_sweep(void)
+{
+    int64_t cap = 0;
+
+    know_all();
+    while ((cap = exo_cap_next(EXO_SLOT((exo_cap)cap), EXO_CAP_KEEP)) > 0) {
+        if (known[EXO_SLOT((exo_cap)cap) / 64] & 1ull << EXO_SLOT((exo_cap)cap) % 64)
+            continue;
+        revoke((exo_cap)cap);
+        exo_cap_delete((exo_cap)cap, 0);
+    }
+}
+
+/* The pages of proc_shared are mapped again: whoever has a kit has one. */
+static int64_t map_shared(void)
+{
+    for (uint32_t slot = 1; slot < table_limit(); slot++) {
+        exo_cap region = kits[slot].caps[GIVEN - 1];
+        int64_t st = region == 0 ? 0
+                                 : exo_map(0, SHARED_VA + slot * EXO_PAGE_SIZE, 1, region, 0,
+                                           EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EAGER);
+
+        if (st < 0)
+            return st;
+    }
+    return 0;
+}
+
+int64_t port_recover(void)
+{
+    port_sweep();
+    if (given_last != 0 && !process_exists((uint32_t)given_last - 1))
+        kit_revoke(&kits[given_last - 1]);
+    int64_t st = map_shared();
+    return st < 0 ? st : exo_notification_bind(deaths);
 }
 
 /* ---- what the rest asks for --------------------------------------------------------------------- */

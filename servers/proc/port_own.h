@@ -7,7 +7,11 @@
 
 #define DEATH_BITS 16u /* event bits 0..15: see port.c */
 
+/** Gives up what earlier lives made, or were given, and did not commit, with all that was made of it. */
+void port_sweep(void);
+/** The start of a first life, and that of another. */
 int64_t port_init(void);
+int64_t port_recover(void);
 /** Notifications to tell init (with `bits`) and tty; 0 changes nothing. They become proc's. */
 void port_set_init(exo_cap notification, uint32_t bits);
 void port_set_tty(exo_cap notification);

@@ -3,7 +3,9 @@
 
 import re
 
-from guest import check, check_output, sh
+from guest import Terminal, check, check_output, sh
+
+PROMPT = r"#> $"
 
 # Ends with the sums of what tar unpacked, of what it packed, and whether both are the same.
 _TAR = """
@@ -21,14 +23,22 @@ rm -r /tmp/x /tmp/s && ls /tmp
 """
 
 
+def _kill(server, period, times):
+    """The kills are at the same instructions each time with --icount, and everywhere in the server."""
+    return ["--append", f"kill_{server}_from_ns=10000000 kill_{server}_ns={period} "
+                        f"kill_{server}_count={times}"]
+
+
+def _deaths(result, server):
+    lives = re.findall(server + r" died: was destroyed; life (\d+) began",
+                       result.log.decode(errors="replace"))
+    return int(lives[-1]) - 1 if lives else 0
+
+
 def _tar_while_fs_dies(files, period, times):
-    """The kills are at the same instructions each time, and everywhere in fs."""
-    result = sh(_TAR.replace("FILES", str(files)),
-                options=["--icount", "--append", 
-                         f"kill_fs_from_ns=10000000 kill_fs_ns={period} kill_fs_count={times}"])
+    result = sh(_TAR.replace("FILES", str(files)), options=["--icount", *_kill("fs", period, times)])
     check_output(result, f"sums\nsame\n{files}\nt.tar\n")
-    lives = re.findall(r"fs died: was destroyed; life (\d+) began", result.log.decode(errors="replace"))
-    check(int(lives[-1]) == times + 1, f"{times + 1} lives, not {lives[-1:]}")
+    check(_deaths(result, "fs") == times, f"{_deaths(result, 'fs')} deaths, not {times}")
 
 
 def fs_dies_200_times_under_tar():
@@ -37,3 +47,73 @@ def fs_dies_200_times_under_tar():
 
 def fs_dies_2000_times_under_tar():
     _tar_while_fs_dies(2000, 300_007, 2000)
+
+
+# What a process can go through, and what its parent is told of it.
+_FORKS = """
+i=0; while [ $i -lt ROUNDS ]; do i=$((i + 1))
+    (exit $((i % 7))); [ $? = $((i % 7)) ] || echo wrong status $i
+    /bin/false && echo wrong exec $i
+    sh -c "kill -$((i % 2 * 6 + 9)) \\$\\$" 2>/tmp/e
+    [ $? = $((i % 2 * 6 + 137)) ] || echo wrong signal $i
+    sleep 9 & p=$!; kill -STOP $p; kill $p; kill -CONT $p; wait $p 2>/tmp/e
+    [ $? = 143 ] || echo wrong stop $i
+    (sleep 0.001; exit 3) & (exit 4) & wait $!; [ $? = 4 ] || echo wrong wait $i; wait
+done
+n=0; trap 'n=$((n + 1))' USR1; for i in 1 2 3 4 5 6 7 8 9 10; do kill -USR1 $$; done; echo $n signals
+seq 1 200 | sort -rn | head -1
+ps -e -o stat= | grep -c Z
+"""
+
+
+def _forks_while_proc_dies(rounds, period, least):
+    result = sh(_FORKS.replace("ROUNDS", str(rounds)),
+                options=["--icount", *_kill("proc", period, 100000)])
+    check_output(result, "10 signals\n200\n0\n", 1)
+    check(_deaths(result, "proc") >= least, f"only {_deaths(result, 'proc')} deaths")
+
+
+def proc_dies_400_times_under_forks_and_signals():
+    _forks_while_proc_dies(20, 100_003, 400)
+
+
+def proc_dies_everywhere_under_forks_and_signals():
+    for period in (33_331, 53_777, 71_993, 237_777, 1_000_003):
+        _forks_while_proc_dies(60, period, 60)
+
+
+def _says(terminal, command, pattern):
+    terminal.line(command)
+    terminal.expect(pattern, 60)
+
+
+def _work_with_jobs(terminal, rounds):
+    """What job control is for: stopped and continued, in the foreground and behind it."""
+    terminal.expect(PROMPT, 60)
+    for i in range(rounds):
+        _says(terminal, f"sh -c 'echo be''gun; sleep 0.1; kill -STOP $$; exit {i + 20}'",
+              r"begun.*(Stopped|Suspended).*#> $")
+        _says(terminal, "jobs", r"(Stopped|Suspended).*#> $")
+        _says(terminal, "fg; echo st''atus $?", rf"status {i + 20}\r\n#> $")
+        terminal.line("echo re''ady; cat")
+        terminal.expect(r"ready\r\n", 60)
+        _says(terminal, f"line {i}", rf"line {i}\r\nline {i}\r\n")
+        terminal.type("\x1a")
+        terminal.expect(r"(Stopped|Suspended).*#> $", 60)
+        _says(terminal, "bg; kill %%; wait; jobs; echo no''ne", r"none\r\n#> $")
+    _says(terminal, "ps -e -o stat= | grep -c Z", r"\n0\r\n#> $")
+
+
+def _jobs_while_one_dies(server, period, rounds, least):
+    with Terminal("env", "PS1=#> ", "ENV=/dev/null", "mksh", "-i", log=False,
+                  options=_kill(server, period, 100000)) as terminal:
+        _work_with_jobs(terminal, rounds)
+        terminal.line("rsctl status --json | tr '}' '\\n' | grep " + server)
+        lives = int(terminal.expect(r'"lives": *(\d+)', 60).group(1))
+        check(lives > least, f"only {lives} lives")
+        terminal.line("exit 7")
+        check(terminal.wait() == 7, "the status of the shell is not exo-run's")
+
+
+def proc_dies_while_jobs_are_controlled():
+    _jobs_while_one_dies("proc", 5_000_000, 5, 200)

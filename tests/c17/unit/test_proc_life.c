@@ -2,7 +2,7 @@
 /* Birth, signals and death in servers/proc, over a kernel that only takes notes. */
 // links: servers/proc/table.c servers/proc/jobs.c servers/proc/wait.c
 // links: servers/proc/life.c servers/proc/signal.c servers/proc/credentials.c
-// links: servers/proc/after.c lib/undo.c
+// links: servers/proc/after.c lib/answers.c lib/undo.c
 /* Before the host's headers, which know some of the names as well. */
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
