@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import power
 from guest import BUILD, check, check_output, run, sh
 
 MOUNT = "mount=/dev/vda:/mnt"
@@ -132,51 +131,3 @@ def root_on_a_disk_keeps_changes():
                          options=["--root", str(disk)]), f"kept\ngone\n{in_memory.text}")
         _check_clean(disk)
         check_output(run("ls", "/root", options=["--root", "min"]), "")
-
-
-# Step N is acknowledged by N in the disk's last sector, which is not the volume's.
-_STEPS = """cd /mnt; n=0; while [ $n -lt STEPS ]; do
-    echo "line $n" >>log; mkdir -p d$((n % 7)); echo "$n" >d$((n % 7))/new; seq 1 $((n * 20)) >>grows
-    mv d$((n % 7))/new d$((n % 7))/file; ln -f log l$((n % 5)); [ $((n % 11)) != 3 ] || rm -rf d$((n % 7))
-    [ $((n % 13)) != 5 ] || : >grows
-    sync log; n=$((n + 1))
-    printf '%-512s' $n | dd of=/dev/vda bs=512 seek=LAST conv=notrunc 2>/dev/null
-done"""
-
-
-def _check_cut(image, data, last):
-    """The journal is replayed; then all is well, and acknowledged lines are there."""
-    acknowledged = int(bytes(data[last * 512:last * 512 + 512]).strip(b"\0 ") or b"0")
-    image.write_bytes(data)
-    subprocess.run(["/sbin/e2fsck", "-fy", "-E", "journal_only", str(image)], capture_output=True,
-                   check=False)
-    _check_clean(image)
-    lines = _debugfs(image, "cat /log").decode().splitlines()
-    check(lines[:acknowledged] == [f"line {n}" for n in range(acknowledged)],
-          f"{acknowledged} steps were acknowledged, and {len(lines)} lines are there")
-    return acknowledged
-
-
-def _power_cuts(steps, random_cuts):
-    with _volume("16M") as image:
-        last = 16 * 2048 + 2047
-        with image.open("r+b") as disk:
-            disk.truncate((last + 1) * 512)
-        before, log = bytearray(image.read_bytes()), Path(image.parent, "log")
-        result = sh(_STEPS.replace("STEPS", str(steps)).replace("LAST", str(last)),
-                    options=["--drive", f"{image},log={log}", "--append", MOUNT])
-        check_output(result, "")
-        cut, count, seen = Path(image.parent, "cut"), 0, set()
-        for _, data in power.Cuts(before, power.Log(log), 1).each(random_cuts):
-            seen.add(_check_cut(cut, data, last))
-            count += 1
-        print(f"{count} power cuts, after {len(seen)} different numbers of steps")
-        check(len(seen) > steps / 2, f"only {len(seen)} steps were cut")
-
-
-def ext4_outlives_power_cuts():
-    _power_cuts(20, 40)
-
-
-def ext4_outlives_a_thousand_power_cuts():
-    _power_cuts(200, 1000)

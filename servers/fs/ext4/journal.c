@@ -242,7 +242,7 @@ int64_t journal_start(struct ext4 *fs)
     j->home = heap_alloc(fs->buffer_count * sizeof(struct buffer *));
     if (!fs->running || !j->home)
         return -ENOMEM;
-    return journal_write_super(fs, j->head, j->sequence);
+    return 0;
 }
 
 void journal_close(struct ext4 *fs)

@@ -75,7 +75,9 @@ static int64_t mount_writing(struct ext4 *fs)
     count_mount(fs, super);
     if (fs->orphan_inode)
         fs->ro_compat |= EXT4_RO_COMPAT_ORPHAN_PRESENT;
+    /* In this order, or a power cut leaves a log that the superblock does not know of: then e2fsck asks. */
     TRY(super_write(fs, true, true));
+    TRY(journal_write_super(fs, fs->journal.head, fs->journal.sequence));
     status = orphans_finish(fs);
     return status == -EUCLEAN ? 0 : status; /* then it is read-only now */
 }

@@ -225,7 +225,7 @@ static inline uint64_t now_ns(const struct ext4 *fs)
 /* ---- the journal ----------------------------------------------------------------------------- */
 
 int64_t journal_open(struct ext4 *fs);   /* finds it; replays it if there is something in it */
-int64_t journal_start(struct ext4 *fs);  /* makes it ready for writing */
+int64_t journal_start(struct ext4 *fs);  /* makes all ready for writing but its superblock */
 int64_t journal_finish(struct ext4 *fs); /* all is at home and it is marked empty; waits */
 void journal_close(struct ext4 *fs);
 /* Starts a commit, if none is under way, and if asked a checkpoint after it. */
