@@ -21,6 +21,7 @@
 #include <lib/string.h>
 
 #define REGIONS_MAX   9000u /* at a time: they share fs's capability table with open files */
+#define ROOM_PAGES    256u  /* that are made free beside what is asked for */
 #define RECLAIM_STEPS 64u
 
 KEPT uint64_t heap_file_bytes, heap_file_limit;
@@ -163,6 +164,21 @@ static bool region_to_heap(struct inode *inode)
     return true;
 }
 
+/* A file that is on its disk as it is in memory, and that nobody else holds, is the disk's again. */
+static bool region_to_disk(struct inode *inode)
+{
+    struct contents *file = &inode->file;
+    uint64_t pages = file->runs.pages;
+
+    if (!on_disk(inode) || inode->nlink == 0 || file->written ||
+        port_region_holders(file->region) != 1)
+        return false;
+    region_release(inode);
+    SET(file->store, STORE_DISK);
+    SET(file->capacity, pages);
+    return true;
+}
+
 /* Too many regions: looks for one that can be given up, beginning with the oldest. */
 static bool region_reclaim(void)
 {
@@ -171,12 +187,44 @@ static bool region_reclaim(void)
     for (step = 0; step < RECLAIM_STEPS && regions_first; step++) {
         struct inode *inode = regions_first;
 
-        if (region_to_heap(inode))
+        if (region_to_heap(inode) || region_to_disk(inode))
             return true;
         region_delist(inode);
         region_enlist(inode);
     }
     return false;
+}
+
+static uint64_t store_free(void)
+{
+    uint64_t limit, used;
+
+    port_store_usage(&limit, &used);
+    return used < limit ? limit - used : 0;
+}
+
+/* Files of a disk make room for `pages`, those first that have been in memory for longest. Between two
+ * requests, or before one has changed anything: what was changed so far is committed. */
+static void make_room(uint64_t pages)
+{
+    uint64_t wanted = pages + ROOM_PAGES, freed = 0;
+    uint32_t steps = region_count;
+
+    if (store_free() >= wanted)
+        return;
+    disk_sync(0);
+    for (; steps-- > 0 && regions_first && freed < wanted; request_pause()) {
+        struct inode *inode = regions_first;
+        uint64_t held = inode->file.runs.pages;
+
+        if (region_to_disk(inode)) {
+            freed += held;
+            continue;
+        }
+        region_delist(inode);
+        region_enlist(inode);
+    }
+    request_commit();
 }
 
 /* Puts the file's bytes into its new region: moves whole pages of the archive, copies the rest. */
@@ -232,6 +280,8 @@ int64_t data_region(struct inode *inode)
 
     if (file->store == STORE_REGION)
         return 0;
+    if (file->store == STORE_DISK)
+        make_room(file->capacity);
     if (region_count >= REGIONS_MAX && !region_reclaim())
         return -ENFILE;
     if ((region = port_region_make(REGION_PAGES, file->store == STORE_ARCHIVE)) < 0)
@@ -342,8 +392,11 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
         return -EFBIG;
     if (bytes == 0)
         return 0;
-    if (on_disk(inode) && (status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
-        return status;
+    if (on_disk(inode)) {
+        make_room(pages_of(bytes) + 1);
+        if ((status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
+            return status;
+    }
     if (heap_can_hold(file, end)) {
         /* Not logged: who asked writes the same once more, and behind the end is nothing. */
         unlogged(file->bytes, file->capacity);
