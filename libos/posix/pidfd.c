@@ -90,10 +90,32 @@ DEFINE_CALL2(pidfd_open, pid, flags)
     return fd_add(f, 0, true);
 }
 
+/* A directory of procfs stands for its process, too: that one is gone when nothing is found there. */
+static int64_t directory_pid(uint64_t fd)
+{
+    static const char top[] = "/proc/";
+    const struct file *f = fd_file(fd);
+    struct path path = {.text = "stat"};
+    int64_t pid = 0;
+
+    if (!f || f->kind != FS_DIRECTORY || strncmp(file_name(f), top, sizeof top - 1) != 0)
+        return -EBADF;
+    for (const char *at = file_name(f) + sizeof top - 1; *at; at++) {
+        if (*at < '0' || *at > '9' || pid > INT32_MAX / 10)
+            return -EBADF;
+        pid = pid * 10 + (*at - '0');
+    }
+    path.base = f->number;
+    return path_call(&path, FS_STAT, 0, 0, 0) < 0 ? -ECHILD : pid;
+}
+
 DEFINE_CALL4(pidfd_send_signal, fd, signo, info, flags)
 {
     bool nonblocking;
     int64_t pid = pidfd_pid(fd, &nonblocking);
+
+    if (pid == -EBADF)
+        pid = directory_pid(fd);
 
     if ((uint32_t)flags)
         return -EINVAL;
