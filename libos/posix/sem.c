@@ -38,8 +38,10 @@ struct semaphore {
 };
 
 struct undoer {
-    _Atomic uint32_t name; /* of the process (claim.h); 0: free */
-    _Atomic uint32_t gone;
+    _Atomic uint32_t name; /* of the process (claim.h); 0: nobody */
+    _Atomic uint32_t
+        gone; /* the kernel says so, perhaps only after we have undone by the name ... */
+    uint32_t paired, pad; /* ... so the place is free when it has been said */
     int16_t adjust[];
 };
 
@@ -159,6 +161,11 @@ static void undo_the_gone(struct sysv *o)
     }
 }
 
+static bool is_free(const struct undoer *u)
+{
+    return u->name == 0 && (!u->paired || u->gone);
+}
+
 /* This process's place among those whose changes are undone. The claim is held. */
 static int64_t undoer_find(struct sysv *o, struct undoer **out)
 {
@@ -169,7 +176,7 @@ static int64_t undoer_find(struct sysv *o, struct undoer **out)
         *out = undoer_at(o, o->undo - 1);
         return 0;
     }
-    while (i < UNDOERS && undoer_at(o, i)->name)
+    while (i < UNDOERS && !is_free(undoer_at(o, i)))
         i++;
     if (i == UNDOERS)
         return -ENOSPC;
@@ -177,10 +184,13 @@ static int64_t undoer_find(struct sysv *o, struct undoer **out)
     uint64_t page = EXO_PAGE_SIZE; /* the region's first page is fs's (struct fs_state) */
     memset(u->adjust, 0, 2 * count_of(o));
     u->gone = 0;
+    u->paired = 1;
     int64_t st = exo_pair_create(o->region, page + (uint64_t)((char *)&u->gone - (char *)o->head),
                                  page + offsetof(struct sysv_head, unused), ends);
-    if (st < 0)
+    if (st < 0) {
+        u->paired = 0;
         return errno_of(st);
+    }
     exo_cap_delete(ends[1], 0);
     exo_cap_flags(ends[0], EXO_CAP_NOFORK);
     atomic_store(&u->name, claim_own_name());
