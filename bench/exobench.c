@@ -744,6 +744,72 @@ static int bench_vfork_exec(struct run *run)
     return 0;
 }
 
+/*
+ * What a minimal supervisor needs to bring a crashed server back: from the instruction that faults to the
+ * first of main() in the next process. The server has written 64 pages and holds 64 descriptors, as the
+ * service of ExoV6's tiny-rebirth does.
+ */
+#define CRASH_BYTES (256 * KIB)
+#define CRASH_FILES 64
+
+struct crash {
+    volatile uint64_t first_ns, fault_ns;
+};
+
+static int crash(const char *path)
+{
+    static volatile char dirty[CRASH_BYTES];
+    uint64_t first = now_ns();
+    int fd = open(path, O_RDWR);
+    struct crash *times = mmap(NULL, sizeof *times, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (fd < 0 || times == MAP_FAILED)
+        return 1;
+    times->first_ns = first;
+    for (size_t i = 0; i < sizeof dirty; i += 4096)
+        dirty[i] = 1;
+    while (dup(fd) >= 0 && fd < CRASH_FILES)
+        fd++;
+    times->fault_ns = now_ns();
+    *(volatile int *)NULL = 1;
+    return 1;
+}
+
+static int crash_and_restart(struct run *run, const struct crash *times, char *const arguments[])
+{
+    uint64_t fault_ns = 0;
+
+    for (long i = 0; i <= run->iterations; i++) {
+        int code = exec_and_wait(arguments);
+
+        if (code != ENOEXEC || times->fault_ns == fault_ns) /* it did not crash */
+            return code ? code : EINVAL;
+        if (i > 0)
+            run->elapsed_ns += times->first_ns - fault_ns;
+        fault_ns = times->fault_ns;
+    }
+    return 0;
+}
+
+static int bench_crash_restart(struct run *run)
+{
+    char path[PATH_MAX], *arguments[] = {self_path, "crash", path, NULL};
+    struct crash *times;
+    int fd, code;
+
+    snprintf(path, sizeof path, "%s/exobench-crash", work_dir);
+    TRY(fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600));
+    TRY(ftruncate(fd, sizeof *times));
+    times = mmap(NULL, sizeof *times, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (times == MAP_FAILED)
+        return errno;
+    code = crash_and_restart(run, times, arguments);
+    munmap(times, sizeof *times);
+    unlink(path);
+    return code;
+}
+
 static int bench_posix_spawn(struct run *run)
 {
     char *arguments[] = {self_path, "noop", NULL};
@@ -1158,6 +1224,7 @@ static const struct bench_case cases[] = {
     {"fork_exit_wait", bench_fork_exit, 200, 1},
     {"vfork_exec_wait", bench_vfork_exec, 100, 1},
     {"posix_spawn_wait", bench_posix_spawn, 100, 1},
+    {"crash_restart", bench_crash_restart, 50, 1},
     {"sh_true", bench_sh_true, 50, 1},
     {"fault_anonymous_page", bench_fault_anonymous, 20, FAULT_PAGES},
     {"fault_cow_page", bench_fault_cow, 20, FAULT_PAGES},
@@ -1317,6 +1384,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "noop") == 0)
         return 0;
+    if (argc > 2 && strcmp(argv[1], "crash") == 0)
+        return crash(argv[2]);
     if (argc > 1 && strcmp(argv[1], "boot") == 0)
         return report_boot(counter, hertz, argv + 2);
     if (argc > 1 && strcmp(argv[1], "list") == 0) {

@@ -396,6 +396,13 @@ void port_service_end(uint32_t i, uint32_t cause)
         exo_service_kill(EXO_SRV_SERVICES, i, cause);
 }
 
+int64_t port_service_unload(uint32_t i)
+{
+    int64_t status = exo_service_unload(EXO_SRV_SERVICES, i);
+
+    return status == EXO_EBUSY ? -EBUSY : to_errno(status);
+}
+
 int64_t port_service_policy(uint32_t i, uint32_t policy)
 {
     return to_errno(exo_service_policy(EXO_SRV_SERVICES, i, policy));

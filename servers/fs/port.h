@@ -73,6 +73,8 @@ int64_t port_log(char *to, uint64_t bytes);
 int64_t port_service(uint32_t i, struct exo_service_info *info);
 /** Ends its life with this enum exo_cause; EXO_ALIVE: starts it. It may be fs's own life. */
 void port_service_end(uint32_t i, uint32_t cause);
+/** Takes its program away. -EBUSY: it runs. */
+int64_t port_service_unload(uint32_t i);
 /** -EINVAL: no such policy or limit. */
 int64_t port_service_policy(uint32_t i, uint32_t policy);
 int64_t port_service_limit(uint32_t i, uint32_t rebirths, uint64_t window);

@@ -6,6 +6,8 @@
  * Who may write to it (root) writes commands, one a write:
  *
  *     start NAME | stop NAME | restart NAME | kill NAME
+ *     refresh NAME         of a stopped one, that nobody needs: forget its program and what it preserved,
+ *                          and start it with the program loaded anew; EBUSY
  *     policy NAME always|on-failure|never
  *     limit NAME REBIRTHS SECONDS
  *
@@ -16,6 +18,7 @@
 #include "servers/fs/port.h"
 #include "servers/fs/proc.h"
 
+#include <exo/calls.h>
 #include <exo/service.h>
 #include <lib/string.h>
 
@@ -24,6 +27,21 @@ static const char *const states[] = {"none",  "registered", "starting", "running
                                      "dying", "stopped",    "failed"};
 static const char *const causes[] = {"-",    "exit",      "destroyed", "crash",
                                      "hung", "restarted", "stopped"};
+
+/* Why it could not be started: what of the errors happens there. */
+static const char *cause_of(const struct exo_service_info *s)
+{
+    switch (s->trouble) {
+    case EXO_OK: return s->cause < sizeof(causes) / sizeof(causes[0]) ? causes[s->cause] : "?";
+    case EXO_ENOENT: return "no-program";
+    case EXO_EINVAL: return "unreadable-program";
+    case EXO_ERIGHTS: return "rights-refused";
+    case EXO_EDEAD: return "recovery-failed";
+    case EXO_ENOMEM: return "no-memory";
+    case EXO_EOBJECTS: return "no-objects";
+    default: return "cannot-start";
+    }
+}
 
 static const char *word_of(const char *const *words, uint32_t count, uint32_t i)
 {
@@ -42,7 +60,7 @@ static void add_needs(struct text *text, uint64_t needs)
             any = true;
         }
     }
-    text_add(text, "%s\n", any ? "" : " -");
+    text_add(text, "%s", any ? "" : " -");
 }
 
 int64_t text_exo_services(struct text *text, const struct synthetic *of)
@@ -50,18 +68,20 @@ int64_t text_exo_services(struct text *text, const struct synthetic *of)
     struct exo_service_info s;
 
     (void)of;
-    text_add(text,
-             "NAME STATE POLICY LIVES LIMIT WINDOW CAUSE STATUS ADDRESS PC RECOVERY TOTAL NEEDS\n");
+    text_add(
+        text,
+        "NAME STATE POLICY LIVES LIMIT WINDOW CAUSE STATUS ADDRESS PC RECOVERY TOTAL NEEDS PATH\n");
     for (uint32_t i = 0; i < EXO_SERVICES; i++) {
         if (port_service(i, &s) < 0)
             continue;
         text_add(text, "%s %s %s %llu %u %llu %s %lld", s.name, WORD_OF(states, s.state),
                  WORD_OF(policies, s.policy), (unsigned long long)s.lives, s.limit,
-                 (unsigned long long)s.window, WORD_OF(causes, s.cause), (long long)s.status);
+                 (unsigned long long)s.window, cause_of(&s), (long long)s.status);
         text_add(text, " 0x%llx 0x%llx %llu %llu", (unsigned long long)s.fault_address,
                  (unsigned long long)s.fault_pc, (unsigned long long)s.recovery_ns,
                  (unsigned long long)s.recovery_total_ns);
         add_needs(text, s.needs);
+        text_add(text, " %s\n", s.path);
     }
     return 0;
 }
@@ -139,6 +159,20 @@ static int64_t set_limit(uint32_t service, const char *rebirths, const char *sec
     return port_service_limit(service, (uint32_t)number, time * SECOND);
 }
 
+/* Whoever calls it may hold on to what it has made. Of the servers init keeps no program. */
+static int64_t forget(uint32_t service)
+{
+    struct exo_service_info info;
+
+    for (uint32_t i = 0; i < EXO_SERVICES; i++) {
+        if (port_service(i, &info) == 0 && info.needs >> service & 1)
+            return -EBUSY;
+    }
+    if (port_service(service, &info) == 0 && strncmp(info.path, "/usr/sbin/", 10) == 0)
+        return -EBUSY;
+    return port_service_unload(service);
+}
+
 int64_t services_command(const char *text, uint64_t bytes)
 {
     static const struct {
@@ -146,8 +180,13 @@ int64_t services_command(const char *text, uint64_t bytes)
         unsigned words;
         uint32_t cause;
     } commands[] = {
-        {"start", 2, EXO_ALIVE},    {"stop", 2, EXO_STOPPED}, {"restart", 2, EXO_RESTARTED},
-        {"kill", 2, EXO_DESTROYED}, {"policy", 3, 0},         {"limit", 4, 0},
+        {"start", 2, EXO_ALIVE},
+        {"stop", 2, EXO_STOPPED},
+        {"restart", 2, EXO_RESTARTED},
+        {"kill", 2, EXO_DESTROYED},
+        {"refresh", 2, EXO_ALIVE},
+        {"policy", 3, 0},
+        {"limit", 4, 0},
     };
     char words[WORDS][WORD_BYTES];
     unsigned count = cut(text, bytes, words), i = 0;
@@ -160,6 +199,8 @@ int64_t services_command(const char *text, uint64_t bytes)
     if (i == sizeof(commands) / sizeof(commands[0]) || count != commands[i].words)
         return -EINVAL;
     if ((status = service_named(words[1], &service)) < 0)
+        return status;
+    if (strcmp(words[0], "refresh") == 0 && (status = forget(service)) < 0)
         return status;
     if (count == 3)
         return set_policy(service, words[2]);

@@ -87,3 +87,18 @@ def posix_programs_resurrect_services():
                                                     str(BUILD / "tests" / "services.cpio")])
     check_status(result, 0)
     check_match(result, r"^ok 11 - ")
+
+
+def rsctl_refreshes_and_shows_what_others_registered():
+    script = (f"{PROGRAMS}/resurrect register odd /usr/lib/exo/service/odd; rsctl start odd; sleep 1; "
+              "rsctl kill odd; rsctl status --json odd; rsctl refresh odd; echo $?; sleep 1; "
+              "rsctl status --json odd; rsctl refresh pci; echo $?; "
+              f"{PROGRAMS}/resurrect register none /usr/lib/exo/service/none; rsctl start none; sleep 1; "
+              "rsctl status none")
+    result = sh(script + " 2>&1", options=[*guest_programs(), "--initrd",
+                                            str(BUILD / "tests" / "services.cpio")])
+    check_status(result, 0)
+    text = result.output.decode()
+    check('"state":"running","policy":"always","lives":2' in text, text)
+    check('"state":"running","policy":"always","lives":3' in text, text)
+    check_match(result, r"^none +failed .* no-program$")

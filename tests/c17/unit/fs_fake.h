@@ -379,6 +379,12 @@ void port_service_end(uint32_t i, uint32_t cause)
     (void)i, (void)cause;
 }
 
+int64_t port_service_unload(uint32_t i)
+{
+    (void)i;
+    return 0;
+}
+
 int64_t port_service_policy(uint32_t i, uint32_t policy)
 {
     (void)i, (void)policy;

@@ -3,6 +3,8 @@
  * rs.h in an ordinary program of the Linux ABI (static, -lexo): services that it registers and starts come
  * back; what must not be is refused, with the error that rs.h names; what init does between lives.
  * The services are those of tests/guest/services. Prints TAP. Runs as root.
+ *
+ *     resurrect register NAME PATH     only that
  */
 #include <exo/boot.h>
 #include <rs.h>
@@ -293,8 +295,12 @@ static void others_look_only(void)
     end();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    uint32_t id;
+
+    if (argc == 4 && strcmp(argv[1], "register") == 0)
+        return rs_register_service(argv[2], argv[3], RS_POLICY_ALWAYS, &id) != EXO_OK;
     a_service_comes_back();
     the_example_of_the_header();
     limits();
