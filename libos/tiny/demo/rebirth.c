@@ -15,17 +15,20 @@
 #include <libos/exo/thread.h>
 #include <libos/tiny/tiny.h>
 
-#define SHARED_VA 0x0000300000000000u
-#define STACK_VA  0x0000301000000000u
-#define UTCB_VA   0x0000302000000000u
-#define DIRTY_VA  0x0000303000000000u
-#define STACK     4u
-#define ENDPOINT  EXO_WELL_KNOWN(4)
-#define GIVEN     32u /* first slot of the given capabilities */
-#define CALLERS   16u
-#define LIVES     4u
-#define WORD_RUN  2u /* libos/exo/thread.c: where the function of a thread is */
-#define LABEL_DIE 2u
+#define SHARED_VA        0x0000300000000000u
+#define STACK_VA         0x0000301000000000u
+#define UTCB_VA          0x0000302000000000u
+#define DIRTY_VA         0x0000303000000000u
+#define STACK            4u
+#define ENDPOINT         EXO_WELL_KNOWN(4)
+#define GIVEN            32u /* first slot of the given capabilities */
+#define CALLERS          16u
+#define LIVES            4u
+#define WORD_RUN         2u /* libos/exo/thread.c: where the function of a thread is */
+#define LABEL_DIE        2u
+#define LABEL_FAULT      3u   /* touch a new page, and say in shared->took what that takes */
+#define LABEL_CHECKPOINT 4u   /* write shared->load.pages pages, and the same of a checkpoint */
+#define NEW_PAGES        400u /* from DIRTY_VA: new ones are behind */
 
 void thread_enter(void);
 
@@ -35,7 +38,7 @@ struct load {
 
 static struct shared {
     struct load load;
-    uint64_t fault, first; /* ticks */
+    uint64_t fault, first, took; /* ticks */
 } *const shared = (struct shared *)SHARED_VA;
 
 static exo_cap shared_region, endpoint, given;
@@ -55,9 +58,26 @@ static void burden(const struct load *load)
         exo_cap_derive(EXO_WELL_KNOWN(GIVEN), EXO_R_READ, 0, 0, 0);
 }
 
+static void time_fault(uint32_t page)
+{
+    uint64_t start = exo_ticks();
+
+    *(volatile char *)(DIRTY_VA + (uint64_t)page * EXO_PAGE_SIZE) = 1;
+    shared->took = exo_ticks() - start;
+}
+
+static void time_checkpoint(void)
+{
+    burden(&shared->load);
+    uint64_t start = exo_ticks();
+    exo_service_checkpoint();
+    shared->took = exo_ticks() - start;
+}
+
 static void serve(uint64_t argument)
 {
     struct exo_message m = {.tag = EXO_NO_REPLY};
+    uint32_t page = NEW_PAGES;
 
     shared->first = exo_ticks();
     (void)argument;
@@ -72,12 +92,17 @@ static void serve(uint64_t argument)
             shared->fault = exo_ticks();
             *(volatile char *)0 = 0;
         }
+        if (EXO_TAG_LABEL(tag) == LABEL_FAULT)
+            time_fault(page++);
+        if (EXO_TAG_LABEL(tag) == LABEL_CHECKPOINT)
+            time_checkpoint();
         m = ipc_message(0, 0, 0, 0, 0);
     }
 }
 
 /* ---- who makes it and calls it ------------------------------------------------------------------ */
 
+/* A service, whose number becomes *id; with id 0 an ordinary program. */
 static bool build(struct tiny_twin *t, const struct load *load, uint32_t *id)
 {
     struct exo_thread_args args = {.utcb = UTCB_VA,
@@ -98,6 +123,8 @@ static bool build(struct tiny_twin *t, const struct load *load, uint32_t *id)
         if (tiny_twin_give(t, EXO_WELL_KNOWN(GIVEN + i), given, EXO_R_ALL) != EXO_OK)
             return false;
     thread = exo_thread_create(t->env, &args);
+    if (thread >= 0 && !id)
+        return exo_thread_resume((exo_cap)thread) == EXO_OK;
     if (thread < 0 || exo_cap_delete((exo_cap)thread, 0) != EXO_OK)
         return false;
     return rs_register_service("burdened", "/", RS_POLICY_ALWAYS, id) == EXO_OK &&
@@ -157,6 +184,52 @@ static bool measure(const struct load *load, struct figures *out)
     return true;
 }
 
+/* What it costs to live: a call, a fault, and of a service a checkpoint with nothing and with 64 pages
+ * written. */
+struct living {
+    uint64_t call, fault, checkpoint, checkpoint_64;
+};
+
+#define CALLS 64u
+
+static uint64_t took(uint32_t label, uint32_t pages)
+{
+    shared->load.pages = pages;
+    call_with(label);
+    return ns(shared->took);
+}
+
+static bool measure_living(bool service, struct living *out)
+{
+    static const struct load load = {0, 4, 0, 0};
+    struct tiny_twin twin;
+    uint32_t id;
+    int64_t made = exo_endpoint_create(0);
+
+    endpoint = (exo_cap)made;
+    shared->load = load;
+    if (made < 0 || !build(&twin, &load, service ? &id : NULL))
+        return false;
+    took(LABEL_FAULT, 0); /* which makes the page table */
+    out->fault = took(LABEL_FAULT, 0);
+    for (uint32_t i = 0; service && i < 2; i++) {
+        out->checkpoint = took(LABEL_CHECKPOINT, 0);
+        out->checkpoint_64 = took(LABEL_CHECKPOINT, 64);
+    }
+    call_with(1);
+    uint64_t start = exo_ticks();
+    for (uint32_t i = 0; i < CALLS; i++)
+        call_with(1);
+    out->call = ns(exo_ticks() - start) / CALLS;
+    if (service) {
+        rs_stop_service(id);
+        rs_remove_service(id);
+    }
+    tiny_twin_end(&twin);
+    exo_cap_delete(endpoint, 0);
+    return true;
+}
+
 static bool prepare(void)
 {
     int64_t made = exo_region_create(0, 1, 1);
@@ -181,9 +254,11 @@ static int program(void)
                              capabilities = {64, 128, 0, 0}, callers = {64, 64, CALLERS, 0},
                              lent = {64, 64, 0, 64}, nothing = {0, 4, 0, 0};
     struct figures b, n, p, c, q, l;
+    struct living service, other;
 
     if (!prepare() || !measure(&base, &b) || !measure(&nothing, &n) || !measure(&pages, &p) ||
-        !measure(&capabilities, &c) || !measure(&callers, &q) || !measure(&lent, &l)) {
+        !measure(&capabilities, &c) || !measure(&callers, &q) || !measure(&lent, &l) ||
+        !measure_living(false, &other) || !measure_living(true, &service)) {
         log_line("could not prepare");
         return 2;
     }
@@ -194,6 +269,12 @@ static int program(void)
     say("rebirth_capability", (c.first - b.first) / 64);
     say("rebirth_caller", (q.first - b.first) / CALLERS);
     say("rebirth_descendant", (l.first - b.first) / 64);
+    say("call_program", other.call);
+    say("call_service", service.call);
+    say("fault_program", other.fault);
+    say("fault_service", service.fault);
+    say("checkpoint", service.checkpoint);
+    say("checkpoint_page", (service.checkpoint_64 - service.checkpoint) / 64);
     return 0;
 }
 
