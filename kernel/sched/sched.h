@@ -84,8 +84,8 @@ static inline bool sched_elsewhere(const struct thread *t)
 /** The CPU on which it runs, if on any, looks whether it still should. */
 void sched_look(const struct thread *t);
 /** A call that needs a thread off its CPU, and has told it to go (suspended, and sched_look), is made
- *  again when its caller next runs: answer this from it. That the other CPU gets the kernel lock in
- *  between is sure, as the lock is first come, first served. */
+ *  again when its caller next runs: answer this from it. The other CPU gets the kernel lock after a
+ *  bounded number of such turns, as the lock is promised to who waits long (hal/lock.h). */
 int64_t sched_call_again(void);
 /** CPU time it has used, in ticks, up to now. */
 uint64_t sched_ticks(const struct thread *t);

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The kernel, as far as protocols need it: its lock, and sleeping on a word (kernel/ipc/wait.c).
 
-The lock is one word here; that the ticket lock keeps the same promise is protocols/ticket_lock.py's."""
+The lock is one bit here; its sleepers are protocols/lock.py's."""
 
 from weak import acquire, release
 
 
 def take(t):
-    old = t.exchange("kernel lock", 1, acquire)  # hal/lock.h: atomic_load_explicit(&lock->serving, memory_order_acquire)
+    old = t.exchange("kernel lock", 1, acquire)  # hal/lock.h: &lock->word, &word, LOCK_HELD, memory_order_acquire, memory_order_relaxed
     t.assume(old == 0)
 
 
 def give(t):
-    t.store("kernel lock", 0, release)  # hal/lock.h: atomic_fetch_add_explicit(&lock->serving, 1, memory_order_seq_cst)
+    t.store("kernel lock", 0, release)  # hal/lock.h: atomic_fetch_sub_explicit(&lock->word, LOCK_HELD, memory_order_release)
 
 
 def exo_wait(t, word, expected):

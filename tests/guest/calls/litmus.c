@@ -3,7 +3,7 @@
  * Memory order of call, reply_wait and notify: what one thread stored before is there for the other
  * afterwards, and of two who tell each other something and then look, one sees it. The stores and loads
  * are relaxed: all order comes from the calls. Models: proofs/memory/protocols/ipc.py, and the kernel
- * lock's, ticket_lock.py. With one processor they hold anyway; tests/guest/list runs this with two.
+ * lock's, lock.py. With one processor they hold anyway; tests/guest/list runs this with two.
  */
 #include "contract.h"
 
