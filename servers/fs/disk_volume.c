@@ -109,8 +109,8 @@ static int64_t heap_begin(void)
     return 0;
 }
 
-int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
-                    size_t *bytes)
+static int64_t volume_begin(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
+                            size_t *bytes)
 {
     int64_t extent = port_extent(rdev, write), frame, status;
     struct block_info info;
@@ -137,4 +137,17 @@ int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void 
     *memory = (void *)MEMORY_VA;
     *bytes = MEMORY_PAGES * PAGE;
     return 0;
+}
+
+/* A new life opens the volume while it serves a call, whose path lies where the driver's answers come. */
+int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
+                    size_t *bytes)
+{
+    static uint8_t message[sizeof exo_utcb()->msg];
+    int64_t status;
+
+    memcpy(message, exo_utcb()->msg, sizeof message);
+    status = volume_begin(rdev, write, device, memory, bytes);
+    memcpy(exo_utcb()->msg, message, sizeof message);
+    return status;
 }

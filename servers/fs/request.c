@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One call, from the caller's badge to the handler of its label. */
 #include "servers/fs/fs.h"
+#include "servers/fs/mounted.h"
 #include "servers/fs/recover.h"
 
 #include <lib/answers.h>
@@ -165,6 +166,9 @@ void request_serve(struct request *q, volatile uint64_t *utcb_badge, uint64_t ta
         answer_repeat(q, given);
         return;
     }
+    /* Now, since it commits what it makes again: not half a request with it. */
+    if (volume_roots[VOLUME_DISK] && !disk_volume)
+        mounted_open();
     if (may_change(label, q->w))
         answer = answers_keep(badge, asked, q->w, q->msg);
     serve_once(q, badge, label);
