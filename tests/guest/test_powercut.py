@@ -140,18 +140,26 @@ def _cut_everywhere(empty, entries, folder, points, chance):
         _check_image(str(path), last, f"cut behind write {point} of {len(entries)}")
 
 
-def _power_cuts(cycles, flushes, between, words=""):
+def _empty(image):
+    """Makes a volume, and room behind it for marks."""
+    image.write_bytes(bytes(DISK))
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", str(image),
+                    f"{VOLUME >> 10}K"], check=True, env=SBIN)
+    return image.read_bytes()
+
+
+def _work(image, filters, cycles, words="", more=()):
+    return run(POWERCUT, "/mnt", "/dev/vda", str(MARKS), str(cycles),
+               options=[*guest_programs(), *more, "--timeout", "100", "--drive", f"{image}{filters}",
+                        "--append", "mount=/dev/vda:/mnt " + words])
+
+
+def _power_cuts(cycles, flushes, between, words="", more=()):
     chance = random.Random(6)
     with tempfile.TemporaryDirectory() as folder:
         image, log = Path(folder, "image"), Path(folder, "log")
-        image.write_bytes(bytes(DISK))
-        log.write_bytes(b"")
-        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", str(image),
-                        f"{VOLUME >> 10}K"], check=True, env=SBIN)
-        empty = image.read_bytes()
-        result = run(POWERCUT, "/mnt", "/dev/vda", str(MARKS), str(cycles),
-                     options=[*guest_programs(), "--drive", f"{image},log={log}", "--append",
-                              "mount=/dev/vda:/mnt " + words])
+        empty = _empty(image)
+        result = _work(image, f",log={log}", cycles, words, more)
         check(result.output == b"done\n", f"{result}")
         entries = _entries(log)
         written = bytearray(empty)
@@ -175,9 +183,45 @@ def power_cuts_at_1000_points():
 
 def power_cuts_while_servers_die():
     """First fs is killed 100 times, then the driver."""
-    for server, period in (("fs", 1_500_007), ("virtio_blk", 1_500_007)):
-        result = _power_cuts(40, 150, 150, f"kill_{server}_from_ns=300000000 kill_{server}_ns={period} "
-                                           f"kill_{server}_count=100")
+    for server, period in (("fs", 6_000_003), ("virtio_blk", 4_000_037)):
+        result = _power_cuts(60, 150, 150, f"kill_{server}_from_ns=100000000 kill_{server}_ns={period} "
+                                           f"kill_{server}_count=100", ["--icount"])
         deaths = len(re.findall(rb"%s died: was destroyed" % server.encode(), result.log))
-        print(f"{server} died {deaths} times")
         check(deaths == 100, f"{server} died {deaths} times")
+
+
+# ---- a disk that fails ----
+
+def _errors(cycles, cases):
+    """One write to some place fails, again and again: the guest is told, and nothing else is lost."""
+    chance = random.Random(7)
+    with tempfile.TemporaryDirectory() as folder:
+        image, log, rules = (Path(folder, name) for name in ("image", "log", "rules"))
+        places, told = [], 0
+        for case in range(cases + 1):
+            empty = _empty(image)
+            sector = chance.choice(places) if places else 0
+            rules.write_text("[inject-error]\nevent = \"none\"\niotype = \"write\"\nerrno = \"5\"\n"
+                             f"sector = \"{sector}\"\n" if places else "", encoding="utf-8")
+            result = _work(image, f",errors={rules},log={log}", cycles)
+            entries = _entries(log)
+            if not places:
+                check(result.output == b"done\n", f"{result}")
+                places = sorted({entry[1] for entry in entries if entry[2]} - {MARKS})
+                check(len(places) > cases and len(empty) == DISK, f"{len(places)} places")
+                continue
+            told += result.status != 0
+            last = [mark for mark in map(_mark, entries) if mark]
+            check(result.status == 0 or b"Input/output error" in result.output or
+                  b"Read-only file system" in result.output, f"sector {sector}: {result}")
+            _check_image(str(image), last[-1] if last else None,
+                         f"writes to sector {sector} failed, the guest said {result.text.strip()}")
+        print(f"{cases} places, of which {told} ended the guest's work")
+
+
+def write_errors_are_told_and_lose_nothing_else():
+    _errors(6, 6)
+
+
+def write_errors_at_200_places():
+    _errors(20, 200)
