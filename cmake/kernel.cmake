@@ -11,6 +11,7 @@ set(EXO_LIB_SOURCES
   lib/cpio.c
   lib/elf.c
   lib/format.c
+  lib/fresh.c
   lib/heap.c
   lib/partition.c
   lib/string.c

@@ -5,24 +5,15 @@
 #include "servers/fs/port.h"
 
 #include <lib/answers.h>
-
-#define FRESH 16u /* capabilities that one transaction gets */
-
-/* Those of this transaction: noted before the kernel is asked to keep them, so none is kept that
- * nobody knows of. Not logged, but for the emptying at the commit: if that is undone, they are lost. */
-KEPT static struct {
-    uint32_t count;
-    exo_cap caps[FRESH];
-} fresh;
+#include <lib/fresh.h>
 
 static void note(exo_cap cap)
 {
-    if (fresh.count == FRESH)
-        __builtin_trap();
-    unlogged(&fresh, sizeof(fresh));
-    fresh.caps[fresh.count] = cap;
-    UNDO_ORDER();
-    fresh.count++;
+    size_t bytes;
+    const void *notes = fresh_notes(&bytes);
+
+    unlogged(notes, bytes);
+    fresh_note(cap);
 }
 
 void cap_keep(exo_cap cap)
@@ -39,8 +30,7 @@ void cap_keep_lender(exo_cap cap)
 
 void request_commit(void)
 {
-    if (fresh.count)
-        SET(fresh.count, 0);
+    fresh_commit();
     if (!undo_is_empty())
         undo_commit();
     after_run();
@@ -54,11 +44,11 @@ void request_pause(void)
 
 static void fresh_drop(void)
 {
-    while (fresh.count) {
-        exo_cap cap = fresh.caps[fresh.count - 1];
+    uint64_t cap;
 
+    while ((cap = fresh_last()) != 0) {
         port_drop(cap);
-        fresh.count--;
+        fresh_drop_last();
     }
 }
 

@@ -544,38 +544,64 @@ void services_stop(void)
 
 /* ---- death on purpose --------------------------------------------------------------------------- */
 
-/* For tests: the boot options kill_NAME_ns=PERIOD kill_NAME_count=TIMES kill the server NAME again and again,
- * wherever it is, beginning kill_NAME_from_ns after the start. Under -icount that is at the same instructions in each run. */
-static struct {
-    uint32_t id;
-    uint64_t period, left;
-} killing;
+/* A fault injector, for tests. The boot options
+ *
+ *     kill_NAME_ns=PERIOD kill_NAME_count=TIMES [kill_NAME_from_ns=FIRST] [kill_NAME_step_ns=STEP]
+ *
+ * kill the server NAME, wherever it is: PERIOD ns after FIRST (from when all are started), and again and again,
+ * each PERIOD being longer by STEP. So with a short PERIOD and a STEP each life is killed a little later in
+ * its beginning, or in the rebirth before it, than the one before. Under -icount a nanosecond is an instruction
+ * and every run is the same. Several servers may be named; what is due at the same time dies at once. */
+static struct killing {
+    uint64_t period, step, left;
+    exo_time next;
+} killings[SERVERS];
 
-static bool kill_once_more(exo_time *next)
+/* What is due dies. @return whether there is a *next time. */
+static bool kill_what_is_due(exo_time *next)
 {
-    rs_kill_service(killing.id);
-    *next = clock_uptime() + killing.period;
-    return --killing.left != 0;
+    exo_time now = clock_uptime();
+
+    *next = EXO_FOREVER;
+    for (unsigned i = 0; i < SERVERS; i++) {
+        struct killing *k = &killings[i];
+
+        if (k->left != 0 && k->next <= now) {
+            rs_kill_service(services[i].id);
+            k->period += k->step;
+            k->next = now + k->period;
+            k->left--;
+        }
+        if (k->left != 0 && k->next < *next)
+            *next = k->next;
+    }
+    return *next != EXO_FOREVER;
+}
+
+static uint64_t kill_option(const char *options, unsigned server, const char *what)
+{
+    char name[48];
+
+    format_text(name, sizeof name, "kill_%s_%s", server_names[server], what);
+    return option_number(options, name, 0);
 }
 
 static void kill_on_purpose(const char *options)
 {
-    exo_time first = 0;
-    char name[48];
+    exo_time now = clock_uptime(), next;
 
-    for (unsigned i = 0; i < SERVERS && killing.left == 0; i++) {
-        killing.id = services[i].id;
-        format_text(name, sizeof name, "kill_%s_ns", server_names[i]);
-        killing.period = option_number(options, name, 0);
-        format_text(name, sizeof name, "kill_%s_count", server_names[i]);
-        killing.left = option_number(options, name, 0);
-        format_text(name, sizeof name, "kill_%s_from_ns", server_names[i]);
-        first = option_number(options, name, 0);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        struct killing *k = &killings[i];
+
+        k->period = kill_option(options, i, "ns");
+        k->left = kill_option(options, i, "count");
+        k->step = kill_option(options, i, "step_ns");
+        k->next = now + kill_option(options, i, "from_ns") + k->period;
+        if (k->left != 0)
+            rs_set_limit(services[i].id, 0, 1);
     }
-    if (killing.left == 0)
-        return;
-    rs_set_limit(killing.id, 0, 1);
-    watch_timer(WATCH_KILLS, clock_uptime() + first + killing.period, kill_once_more);
+    if (kill_what_is_due(&next))
+        watch_timer(WATCH_KILLS, next, kill_what_is_due);
 }
 
 void services_start(void)

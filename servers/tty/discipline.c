@@ -4,9 +4,29 @@
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 #include <lib/string.h>
+#include <lib/undo.h>
 #include <proto/tty.h>
 
 #define CONTROL(letter) ((letter)&0x1f)
+
+static void mark_set(struct discipline *d, uint32_t position, enum mark mark)
+{
+    uint8_t *place = &d->marks[position % INPUT_BYTES];
+
+    if (*place != mark)
+        SET(*place, mark);
+}
+
+/* A line is short as a rule. */
+static void marks_clear(struct discipline *d)
+{
+    for (uint32_t at = 0; at < INPUT_BYTES; at += 8) {
+        uint64_t *word = (uint64_t *)(void *)&d->marks[at];
+
+        if (*word != 0)
+            SET(*word, 0);
+    }
+}
 
 void discipline_init(struct discipline *d)
 {
@@ -30,8 +50,9 @@ void discipline_init(struct discipline *d)
                [VLNEXT] = CONTROL('V')},
     };
 
+    undo_save(d, offsetof(struct discipline, input));
     memset(d, 0, offsetof(struct discipline, input));
-    memset(d->marks, MARK_NONE, sizeof d->marks);
+    marks_clear(d);
     d->termios = cooked;
 }
 
@@ -48,10 +69,10 @@ void discipline_set(struct discipline *d, const struct termios *t)
     d->literal = false;
     if ((old.lflag ^ t->lflag) & ICANON) {
         /* What was typed under the other rules is whole as it is. */
-        memset(d->marks, MARK_NONE, sizeof d->marks);
+        marks_clear(d);
         d->canon = d->head;
         if ((t->lflag & ICANON) && d->head != d->tail)
-            d->marks[(d->head - 1) % INPUT_BYTES] = MARK_LINE;
+            mark_set(d, d->head - 1, MARK_LINE);
         d->arrived++;
     }
     if ((old.iflag & IXON) && !(t->iflag & IXON))
@@ -85,8 +106,8 @@ static void put(struct discipline *d, uint8_t c, enum mark mark)
             echo_raw(d, '\a');
         return;
     }
-    *input_at(d, d->head) = c;
-    d->marks[d->head % INPUT_BYTES] = (uint8_t)mark;
+    SET(*input_at(d, d->head), c);
+    mark_set(d, d->head, mark);
     d->head++;
     if (mark != MARK_NONE)
         d->canon = d->head;
@@ -266,7 +287,7 @@ static int64_t read_line(struct discipline *d, uint8_t *to, size_t size)
                 break;
             to[count++] = *input_at(d, d->tail);
         }
-        d->marks[d->tail % INPUT_BYTES] = MARK_NONE;
+        mark_set(d, d->tail, MARK_NONE);
         d->tail++;
     }
     return (int64_t)count;
@@ -345,7 +366,7 @@ uint32_t discipline_input_count(const struct discipline *d)
 void discipline_flush_input(struct discipline *d)
 {
     while (d->tail != d->head)
-        d->marks[d->tail++ % INPUT_BYTES] = MARK_NONE;
+        mark_set(d, d->tail++, MARK_NONE);
     d->canon = d->head;
     d->erasing = false;
     d->packet |= TIOCPKT_FLUSHREAD;

@@ -11,7 +11,8 @@
  * positions run freely (position modulo size is the place; head - tail is the fill).
  *
  * Pure code: no waiting, no kernel calls, no signals sent; `signals`, `packet`, `arrived` and
- * `drained` say what has happened, and the caller acts. Tests: tests/c17/unit/test_tty_discipline.c
+ * `drained` say what has happened, and the caller acts. A change is a transaction (lib/undo.h): bytes of the
+ * buffers are logged here, and the caller saves what is before them once for all. Tests: tests/c17/unit/test_tty_discipline.c
  *
  *   discipline.c   settings, receiving, reading
  *   editing.c      echo and erasing
@@ -58,8 +59,8 @@ struct discipline {
     uint64_t signals; /* for the foreground group: bit signo-1; the caller clears it */
     uint8_t packet;   /* TIOCPKT_* for a master in packet mode; likewise */
 
-    uint8_t input[INPUT_BYTES];
-    uint8_t marks[INPUT_BYTES]; /* enum mark */
+    _Alignas(8) uint8_t input[INPUT_BYTES]; /* whole words: lib/undo.h */
+    uint8_t marks[INPUT_BYTES];             /* enum mark */
     uint8_t output[OUTPUT_BYTES];
 };
 

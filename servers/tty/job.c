@@ -91,8 +91,8 @@ int64_t job_set_controlling(struct terminal *t, const struct caller *c, bool ste
 
     if (caller_leads_session(c) && t->session == c->sid)
         return 0;
-    if (!caller_leads_session(c) || c->tty >= 0)
-        return -EPERM;
+    if (!caller_leads_session(c) || (c->tty >= 0 && c->tty != (int32_t)t->minor))
+        return -EPERM; /* the same minor: our last life had told proc, and not finished */
     if (t->session != 0) {
         if (!steal || c->euid != 0)
             return -EPERM;
@@ -113,7 +113,9 @@ int64_t job_give_up(struct terminal *t, const struct caller *c)
 {
     int32_t foreground = t->foreground;
 
-    if (c->tty != (int32_t)t->minor || c->sid != t->session)
+    bool begun = c->tty < 0 && caller_leads_session(c); /* by our last life, perhaps */
+
+    if ((c->tty != (int32_t)t->minor && !begun) || c->sid != t->session)
         return -ENOTTY;
     if (!caller_leads_session(c))
         return peer_set_tty(c->sid, -1, 0, c->slot, false);

@@ -10,9 +10,12 @@
 #include "servers/tty/serial.h"
 #include "servers/tty/terminal.h"
 #include <exo.h>
+#include <lib/answers.h>
+#include <lib/fresh.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 #include <lib/string.h>
+#include <libos/exo/kept.h>
 #include <libos/exo/log.h>
 #include <libos/exo/options.h>
 #include <proto/fs.h>
@@ -53,6 +56,8 @@ static int64_t read_terminal(struct request *r, struct end *e, size_t size)
     return result;
 }
 
+static bool serial_due; /* serial_service is to be called after the request */
+
 static int64_t serve_read(struct request *r, struct end *e)
 {
     struct terminal *t = e->terminal;
@@ -70,9 +75,8 @@ static int64_t serve_read(struct request *r, struct end *e)
     if (result > 0)
         r->out_bytes = (uint32_t)result;
     if (was_full && t->minor == TTY_CONSOLE)
-        serial_service(t); /* what the chip could not get rid of */
-    else
-        terminal_settle(t);
+        serial_due = true; /* what the chip could not get rid of */
+    terminal_settle(t);
     r->w[1] = before;
     return result;
 }
@@ -148,6 +152,8 @@ static int64_t dispatch(struct request *r, uint32_t label)
     }
     if (!e)
         return -EBADF;
+    if (label != TTY_FSTAT)
+        terminal_save(e->terminal);
     switch (label) {
     case TTY_READ: return serve_read(r, e);
     case TTY_WRITE: return serve_write(r, e);
@@ -157,21 +163,62 @@ static int64_t dispatch(struct request *r, uint32_t label)
     }
 }
 
+/* The answer is kept with what the request changed: who has to ask again gets it without a second effect. */
+static void commit(const struct request *r, const struct exo_message *asked,
+                   const struct exo_message *m)
+{
+    struct exo_utcb *utcb = exo_utcb();
+
+    fresh_commit();
+    if (!undo_is_empty()) {
+        struct answer *a = answers_keep(r->badge, asked->tag, asked->w, r->data);
+
+        a->tag = m->tag;
+        memcpy(a->words, m->w, sizeof a->words);
+        memcpy(a->bytes, r->out, r->out_bytes);
+        for (uint32_t i = 0; i < r->out_caps; i++)
+            a->send[i] = utcb->send[i];
+        answers_commit(&utcb->badge);
+    }
+    if (serial_due)
+        serial_service(&terminals[0]);
+    serial_due = false;
+    terminals_settle();
+}
+
+static void answer_again(struct exo_message *m, const struct answer *a)
+{
+    struct exo_utcb *utcb = exo_utcb();
+
+    m->tag = a->tag;
+    memcpy(m->w, a->words, sizeof m->w);
+    memcpy(utcb->msg, a->bytes, EXO_TAG_BYTES(a->tag));
+    for (uint32_t i = 0; i < EXO_TAG_CAPS(a->tag); i++)
+        utcb->send[i] = a->send[i];
+}
+
 static void serve(struct exo_message *m)
 {
     static uint8_t in[EXO_MSG_BYTES], out[EXO_MSG_BYTES];
-    struct request r = {
-        .badge = exo_utcb()->badge, .data = in, .bytes = EXO_TAG_BYTES(m->tag), .out = out};
+    const uint64_t badge = exo_utcb()->badge;
+    const struct answer *kept = answers_find(&exo_utcb()->badge, &m->tag, m->w, exo_utcb()->msg);
+    const struct exo_message asked = *m;
+    struct request r = {.badge = badge, .data = in, .bytes = EXO_TAG_BYTES(m->tag), .out = out};
 
+    if (kept) {
+        answer_again(m, kept);
+        return;
+    }
     memcpy(in, exo_utcb()->msg, r.bytes);
     memcpy(r.w, m->w, sizeof r.w);
     int64_t result = dispatch(&r, EXO_TAG_LABEL(m->tag));
     if (result < 0)
         r.out_bytes = r.out_caps = 0;
-    memcpy(exo_utcb()->msg, out, r.out_bytes);
     memcpy(m->w, r.w, sizeof r.w);
     m->w[0] = (uint64_t)result;
     m->tag = EXO_TAG(0, r.out_bytes, r.out_caps);
+    commit(&r, &asked, m);
+    memcpy(exo_utcb()->msg, out, r.out_bytes);
 }
 
 static void serve_events(uint32_t bits)
@@ -196,6 +243,19 @@ static void serve_pending(uint64_t answer)
         serve_events(atomic_exchange(&utcb->pending, 0));
 }
 
+/* ---- beginning --------------------------------------------------------------------------------------- */
+
+KEPT static bool founded;
+KEPT static exo_cap states_region, events;
+
+/* A capability of the first life's that the others have too. */
+static exo_cap keep(int64_t cap)
+{
+    fresh_note((exo_cap)cap);
+    rs_keep((exo_cap)cap);
+    return (exo_cap)cap;
+}
+
 /* The page of state words, and what others get to read it. */
 static int64_t states_make(void)
 {
@@ -203,30 +263,26 @@ static int64_t states_make(void)
 
     if (region < 0)
         return region;
-    states = (struct tty_state *)STATES_VA;
-    st = exo_map(0, STATES_VA, 1, (exo_cap)region, 0, EXO_MAP_READ | EXO_MAP_WRITE);
-    if (st < 0)
-        return st;
+    SET(states_region, keep(region));
     st = exo_cap_derive((exo_cap)region, EXO_R_READ | EXO_R_GRANT, 0, 0, 0);
     if (st < 0)
         return st;
-    open_init((exo_cap)st);
+    open_init(keep(st));
     return 0;
 }
 
-static int64_t events_make(exo_cap *out)
+static int64_t events_make(void)
 {
     int64_t made = exo_notification_create(0), st;
 
     if (made < 0)
         return made;
-    *out = (exo_cap)made;
-    st = exo_notification_bind(*out);
+    SET(events, keep(made));
+    st = exo_cap_derive(events, EXO_R_SIGNAL | EXO_R_GRANT, 0, 0, 0);
     if (st < 0)
         return st;
-    st = exo_cap_derive(*out, EXO_R_SIGNAL | EXO_R_GRANT, 0, 0, 0);
-    peer_notification = st < 0 ? 0 : (exo_cap)st;
-    return st < 0 ? st : 0;
+    SET(peer_notification, keep(st));
+    return 0;
 }
 
 /* A serial line cannot tell how large its screen is; whoever started the machine may. */
@@ -240,17 +296,71 @@ static void console_size(void)
         serial_follow_window();
 }
 
-static int64_t start(void)
+/* What ends with a life: mappings, and who hears of events. */
+static int64_t connect(void)
 {
-    exo_cap events = 0;
-    int64_t st = exo_map(0, TABLE_VA, TABLE_PAGES, EXO_SRV_TABLE, 0, EXO_MAP_READ);
+    int64_t st = exo_map(0, STATES_VA, 1, states_region, 0, EXO_MAP_READ | EXO_MAP_WRITE);
 
-    if (st < 0 || (st = states_make()) < 0 || (st = events_make(&events)) < 0 ||
-        (st = serial_init(events)) < 0)
+    states = (struct tty_state *)STATES_VA;
+    if (st < 0 || (st = exo_notification_bind(events)) < 0)
+        return st;
+    return serial_init(events);
+}
+
+static int64_t found(void)
+{
+    int64_t st;
+
+    if ((st = states_make()) < 0 || (st = events_make()) < 0 || (st = connect()) < 0)
         return st;
     terminals_init();
     console_size();
+    SET(founded, true);
+    fresh_commit();
+    undo_commit();
+    terminals_settle();
     return 0;
+}
+
+/* Interrupts, ends that were given up and sessions that ended meanwhile have told nobody. */
+static int64_t go_on(void)
+{
+    int64_t st = connect();
+
+    if (st < 0)
+        return st;
+    open_recover();
+    terminals_recover();
+    serial_service(&terminals[0]);
+    terminals_check_sessions();
+    return 0;
+}
+
+/* What was made for a transaction that is lost. */
+static void fresh_drop(void)
+{
+    uint64_t cap;
+
+    while ((cap = fresh_last()) != 0) {
+        exo_cap_delete(cap, 0);
+        fresh_drop_last();
+    }
+}
+
+static int64_t start(void)
+{
+    int64_t st = exo_map(0, TABLE_VA, TABLE_PAGES, EXO_SRV_TABLE, 0, EXO_MAP_READ);
+
+    kept_begin();
+    if (undo_log.next == NULL)
+        undo_begin();
+    if (st < 0)
+        return st;
+    undo_recover();
+    fresh_drop();
+    answers_recover(rs_life()->served, exo_utcb()->badge);
+    kept_served();
+    return founded ? go_on() : found();
 }
 
 int main(void)
@@ -269,6 +379,7 @@ int main(void)
             log_line("reply_wait: %s", exo_error_text(tag));
             return 1;
         }
+        answers_begin();
         if (EXO_TAG_LABEL(tag) == EXO_LABEL_EVENT) {
             serve_events((uint32_t)m.w[0]);
             m.tag = EXO_NO_REPLY;

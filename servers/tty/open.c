@@ -8,18 +8,21 @@
  */
 #include "servers/tty/terminal.h"
 #include <exo.h>
+#include <lib/answers.h>
+#include <lib/fresh.h>
 #include <lib/linux/errno.h>
 #include <lib/linux/fcntl.h>
 #include <proto/fs.h>
 
-static struct end ends[ENDS];
-static exo_cap states_cap; /* the state page, to read */
+KEPT static struct end ends[ENDS];
+KEPT static exo_cap states_cap; /* the state page, to read */
+KEPT static exo_cap closed;     /* that of an end that is closed, and it is not deleted yet */
 
 #define BADGE_INDEX 0xffffu
 
 void open_init(exo_cap page)
 {
-    states_cap = page;
+    SET(states_cap, page);
 }
 
 struct end *end_find(uint64_t badge)
@@ -47,7 +50,9 @@ static int64_t end_lend(struct end *e)
 
     if (cap < 0)
         return -ENFILE;
-    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER);
+    fresh_note((exo_cap)cap);
+    exo_cap_flags((exo_cap)cap, EXO_CAP_LENDER | EXO_CAP_KEEP);
+    undo_save(e, sizeof *e);
     e->cap = (exo_cap)cap;
     exo_entropy(&e->key);
     e->key = (e->key & ~BADGE_INDEX) | index;
@@ -76,6 +81,7 @@ static int64_t end_make(struct terminal *t, bool is_master, uint64_t flags, stru
 
     if (result < 0)
         return result;
+    terminal_save(t);
     e->terminal = t;
     e->is_master = is_master;
     e->may_read = access != O_WRONLY;
@@ -194,6 +200,7 @@ int64_t open_controlling(struct request *r)
         return -EIO;
     if (!e->may_read && c.euid != 0)
         return -EPERM;
+    terminal_save(e->terminal);
     result = job_set_controlling(e->terminal, &c, r->w[1] == 1);
     terminal_settle(e->terminal);
     return result;
@@ -208,11 +215,22 @@ static void close_master(struct terminal *t)
     peer_node_remove(t->minor - TTY_PTS);
 }
 
+static void closed_drop(void)
+{
+    if (closed == 0)
+        return;
+    exo_cap_delete(closed, 0);
+    SET(closed, 0);
+    undo_commit();
+}
+
 static void end_close(struct end *e)
 {
     struct terminal *t = e->terminal;
 
-    exo_cap_delete(e->cap, 0);
+    terminal_save(t);
+    undo_save(e, sizeof *e);
+    SET(closed, e->cap);
     e->terminal = 0;
     e->key = 0;
     if (e->is_master)
@@ -222,6 +240,9 @@ static void end_close(struct end *e)
     if (t->minor != TTY_CONSOLE && !t->has_master && t->ends == 0)
         t->exists = false;
     terminal_settle(t);
+    undo_commit();
+    terminals_settle();
+    closed_drop();
 }
 
 void ends_close_unheld(void)
@@ -233,6 +254,32 @@ void ends_close_unheld(void)
         struct end *e;
 
         if (exo_cap_info((exo_cap)cap, &info) == 0 && (e = end_find(info.badge)))
+            end_close(e);
+    }
+}
+
+/* Its opener has yet to ask again for it. */
+static bool is_awaited(const struct end *e)
+{
+    for (uint32_t i = 0; i < ANSWERS; i++) {
+        const struct answer *a = answers_waiting(i);
+
+        if (a && EXO_TAG_CAPS(a->tag) != 0 && a->send[0].cap == e->cap)
+            return true;
+    }
+    return false;
+}
+
+void open_recover(void)
+{
+    struct exo_cap_info info;
+
+    closed_drop();
+    for (uint32_t i = 0; i < ENDS; i++) {
+        struct end *e = &ends[i];
+
+        if (e->terminal && !is_awaited(e) &&
+            (exo_cap_info(e->cap, &info) != EXO_OK || !(info.flags & EXO_CAP_LENT)))
             end_close(e);
     }
 }

@@ -6,6 +6,7 @@
  * character becomes at most eight (a tab).
  */
 #include "servers/tty/discipline.h"
+#include <lib/undo.h>
 
 #define WIDEST 8u /* characters that one can become */
 
@@ -24,8 +25,10 @@ static uint32_t write_room(const struct discipline *d)
 
 static void store(struct discipline *d, uint8_t c)
 {
-    if (discipline_output_count(d) < OUTPUT_BYTES)
-        d->output[d->out_head++ % OUTPUT_BYTES] = c;
+    if (discipline_output_count(d) == OUTPUT_BYTES)
+        return;
+    SET(d->output[d->out_head % OUTPUT_BYTES], c);
+    d->out_head++;
 }
 
 void output_plain(struct discipline *d, uint8_t c)

@@ -12,7 +12,7 @@
 #include <libos/exo/ipc.h>
 #include <proto/fs.h>
 
-exo_cap peer_notification;
+KEPT exo_cap peer_notification;
 
 /* The result, a failed call being an error of input and output. */
 static int64_t call(exo_cap server, struct exo_message *m)

@@ -22,9 +22,9 @@
 #define REGISTERS_VA 0x0000310000000000u
 
 static const struct uart *chip;
-static bool waiting; /* for room in the transmit FIFO */
-static bool follows; /* the input says how large the window is */
-static struct window window;
+static bool waiting;      /* for room in the transmit FIFO */
+KEPT static bool follows; /* the input says how large the window is */
+KEPT static struct window window;
 
 /* The console's registers, where they lie in memory. */
 static int64_t map_registers(const struct exo_console *console, volatile uint8_t **registers)
@@ -68,42 +68,51 @@ static void want_room(bool wanted)
     waiting = wanted;
 }
 
-void serial_transmit(struct discipline *line)
+/* Committed byte by byte: a byte is taken from the ring before it goes to the chip. */
+void serial_transmit(struct terminal *console)
 {
-    uint8_t bytes[16];
+    struct discipline *line = &console->line;
+    uint8_t byte;
 
     while (discipline_output_count(line) > 0) {
-        uint32_t room = chip->room();
-
-        if (room == 0) {
+        if (chip->room() == 0) {
             want_room(true);
             return;
         }
-        size_t count = discipline_take(line, bytes, room < sizeof bytes ? room : sizeof bytes);
+        undo_save(&line->out_tail, sizeof line->out_tail);
+        undo_save(&line->full, 2 * sizeof line->full);
+        undo_save(&line->drained, sizeof line->drained);
+        size_t count = discipline_take(line, &byte, 1);
+        undo_commit();
         if (count == 0)
             break; /* the output stands still */
-        for (size_t i = 0; i < count; i++)
-            chip->put(bytes[i]);
+        chip->put(byte);
     }
     want_room(false);
 }
 
 void serial_follow_window(void)
 {
-    follows = true;
+    SET(follows, true);
 }
 
-static void receive(struct terminal *console)
+/* What was read from the chip and not committed is lost: one byte a death. */
+void serial_receive(struct terminal *console)
 {
     while (discipline_has_room(&console->line) && chip->received()) {
-        uint8_t c = chip->get();
-        enum window_said said = follows ? window_hear(&window, c) : WINDOW_INPUT;
+        enum window_said said;
+        uint8_t c;
 
+        terminal_save(console);
+        undo_save(&window, sizeof(window));
+        c = chip->get();
+        said = follows ? window_hear(&window, c) : WINDOW_INPUT;
         if (said == WINDOW_INPUT)
             discipline_receive(&console->line, &c, 1);
         else if (said == WINDOW_SIZE)
             terminal_resize(
                 console, &(struct winsize){.rows = window.number[0], .columns = window.number[1]});
+        undo_commit();
     }
 }
 
@@ -117,8 +126,9 @@ void serial_service(struct terminal *console)
 {
     do {
         chip->settle();
-        receive(console);
+        serial_receive(console);
         terminal_settle(console);
+        terminals_settle();
         exo_irq_ack(IRQ);
     } while (more(&console->line));
 }

@@ -4,10 +4,14 @@
 #include "servers/tty/serial.h"
 #include <exo.h>
 #include <lib/linux/signal.h>
+#include <lib/undo.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
-struct terminal terminals[TERMINALS];
+KEPT struct terminal terminals[TERMINALS];
 struct tty_state *states;
+
+static uint64_t due[(TERMINALS + 63) / 64]; /* terminal_settle was asked for */
 
 struct terminal *terminal_at(uint64_t minor)
 {
@@ -23,10 +27,25 @@ static bool is_console(const struct terminal *t)
     return t == &terminals[0];
 }
 
+/* All but the buffers, whose bytes are logged one by one. Twice in a transaction is once. */
+void terminal_save(struct terminal *t)
+{
+    static const struct terminal *last;
+    static uint64_t serial;
+    const size_t rest = offsetof(struct terminal, size);
+
+    if (last == t && serial == undo_log.serial)
+        return;
+    undo_save(t, offsetof(struct discipline, input));
+    undo_save((char *)t + rest, sizeof *t - rest);
+    last = t;
+    serial = undo_log.serial;
+}
+
 void terminals_init(void)
 {
     for (uint32_t n = 0; n < PTYS; n++)
-        terminals[1 + n].minor = TTY_PTS + n;
+        SET(terminals[1 + n].minor, TTY_PTS + n);
     terminal_reset(&terminals[0]);
     terminals[0].exists = true;
     terminal_settle(&terminals[0]);
@@ -36,6 +55,7 @@ void terminal_reset(struct terminal *t)
 {
     uint32_t pty = t->minor - TTY_PTS;
 
+    terminal_save(t);
     discipline_init(&t->line);
     t->size = (struct winsize){0};
     t->side.index = t->minor;
@@ -97,23 +117,65 @@ static uint32_t master_flags(const struct terminal *t)
     return flags;
 }
 
+/* Each is ticked off when it has been sent. */
 static void send_signals(struct terminal *t)
 {
-    uint64_t signals = t->line.signals;
+    while (t->line.signals != 0) {
+        uint64_t signals = t->line.signals;
 
-    t->line.signals = 0;
-    for (; signals != 0; signals &= signals - 1)
         job_signal_foreground(t, __builtin_ctzll(signals) + 1);
+        SET(t->line.signals, signals & (signals - 1));
+        undo_commit();
+    }
 }
 
-void terminal_settle(struct terminal *t)
+void terminal_settle(const struct terminal *t)
+{
+    uint64_t i = (uint64_t)(t - terminals);
+
+    due[i / 64] |= 1ull << i % 64;
+}
+
+static void settle(struct terminal *t)
 {
     send_signals(t);
     if (is_console(t))
-        serial_transmit(&t->line);
-    else
+        serial_transmit(t);
+    terminal_save(t);
+    if (!is_console(t))
         publish(&t->master, t->line.out_head, t->line.tail, master_flags(t), t->foreground);
     publish(&t->side, t->line.arrived, t->line.drained, terminal_flags(t), t->foreground);
+}
+
+void terminals_settle(void)
+{
+    for (uint64_t i = 0; i < sizeof due / sizeof due[0]; i++) {
+        while (due[i] != 0) {
+            uint64_t bit = (uint64_t)__builtin_ctzll(due[i]);
+
+            due[i] &= due[i] - 1;
+            settle(&terminals[i * 64 + bit]);
+        }
+    }
+    if (!undo_is_empty())
+        undo_commit();
+}
+
+/* What was published may be of a transaction that was taken back: everybody looks again. */
+void terminals_recover(void)
+{
+    for (uint32_t i = 0; i < TERMINALS; i++) {
+        struct terminal *t = &terminals[i];
+
+        if (!t->exists)
+            continue;
+        terminal_save(t);
+        t->side.bumps += UINT16_MAX;
+        t->master.bumps += UINT16_MAX;
+        terminal_settle(t);
+    }
+    undo_commit();
+    terminals_settle();
 }
 
 /* ---- hanging up ---------------------------------------------------------------------------------- */
@@ -122,6 +184,7 @@ void terminal_hangup(struct terminal *t)
 {
     int32_t session = t->session, foreground = t->foreground;
 
+    terminal_save(t);
     t->epoch++;
     t->session = t->foreground = 0;
     t->hung_up = true;
@@ -151,4 +214,7 @@ void terminals_check_sessions(void)
         if (t->exists && t->session != 0 && !leader_lives(t))
             terminal_hangup(t);
     }
+    if (!undo_is_empty())
+        undo_commit();
+    terminals_settle();
 }

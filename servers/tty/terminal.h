@@ -11,6 +11,7 @@
 
 #include "servers/tty/discipline.h"
 #include <exo/types.h>
+#include <lib/undo.h>
 #include <proto/proc.h>
 #include <proto/tty.h>
 
@@ -60,9 +61,15 @@ struct terminal *terminal_at(uint64_t minor);
 void terminals_init(void);
 /** Makes a pty as new. */
 void terminal_reset(struct terminal *t);
-/** What a change brings with it: signals, output to the line, the published words. After every
- *  operation on the line. Calls proc: the UTCB's message is lost. */
-void terminal_settle(struct terminal *t);
+/** Before a terminal is changed: part of a transaction. */
+void terminal_save(struct terminal *t);
+/** Notes that a change has consequences: after every operation on the line. */
+void terminal_settle(const struct terminal *t);
+/** After the commit: signals, output to the line, the published words. Calls proc: the UTCB's message is
+ *  lost. */
+void terminals_settle(void);
+/** In a further life: everybody is told to look again. */
+void terminals_recover(void);
 /** All ends there are become useless; its session loses it. */
 void terminal_hangup(struct terminal *t);
 /** Sessions whose leader has ended lose their terminal. */
@@ -102,8 +109,10 @@ void job_signal_foreground(struct terminal *t, int32_t signo);
 /* ---- open ends (open.c) -------------------------------------------------------------------------- */
 
 struct request;
-/** Called once, with the state page as it is lent. */
+/** The first life's, with the state page as it is lent; that of another, which closes what was given up
+ *  meanwhile. */
 void open_init(exo_cap page);
+void open_recover(void);
 /** TTY_OPEN and TTY_CONTROLLING: badge is the caller's slot. */
 int64_t open_serve(struct request *r);
 int64_t open_controlling(struct request *r);

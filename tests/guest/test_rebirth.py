@@ -2,8 +2,9 @@
 """Servers that die and come back while programs use them (the boot options kill_NAME_ns, kill_NAME_count)."""
 
 import re
+import time
 
-from guest import Terminal, check, check_output, sh
+from guest import Failed, Terminal, check, check_output, sh
 
 PROMPT = r"#> $"
 
@@ -117,3 +118,68 @@ def _jobs_while_one_dies(server, period, rounds, least):
 
 def proc_dies_while_jobs_are_controlled():
     _jobs_while_one_dies("proc", 5_000_000, 5, 200)
+
+
+def tty_dies_300_times_under_output():
+    """What is stored is neither lost nor doubled."""
+    result = sh("seq 1 3000", options=["--icount", "--append",
+                                       "kill_tty_from_ns=5000000 kill_tty_ns=20011 kill_tty_count=300"])
+    check_output(result, "".join(f"{i}\n" for i in range(1, 3001)))
+    check(result.log.count(b"tty died") == 300, "not 300 deaths")
+
+
+class _Typist:
+    """Types commands; one whose keys did not all arrive (a death may lose one) is typed again."""
+
+    def __init__(self, kills):
+        self.lost = 0
+        self.terminal = Terminal("env", "PS1=#> ", "ENV=/dev/null", "mksh", "-i", options=["--append", kills])
+        self.terminal.expect(r"#> $", 60)
+
+    def says(self, command, pattern):
+        for _ in range(5):
+            self.terminal.line(command)
+            try:
+                return self.terminal.expect(pattern, 10)
+            except Failed:
+                self.lost += 1
+                self.terminal.type("\x03\r")
+        check(False, f"{command}: no answer on {self.terminal.screen[-300:]!r}")
+
+
+def _kills(period, times, *servers):
+    return " ".join(f"kill_{s}_from_ns=2000000000 kill_{s}_ns={period + 1009 * i} kill_{s}_count={times}"
+                    for i, s in enumerate(servers))
+
+
+def tty_dies_200_times_while_somebody_types():
+    typist = _Typist(_kills(20_000_003, 200, "tty"))
+    with typist.terminal as terminal:
+        for i in range(60):
+            typist.says(f"echo $(({i} * 7))-", rf"\n{i * 7}-\r\n#> ")
+        terminal.line("sleep 8; echo wo''ke")
+        time.sleep(2)
+        terminal.type("\x1a")
+        terminal.expect(r"(Stopped|Suspended).*> ")
+        typist.says("jobs", r"(Stopped|Suspended).*> ")
+        typist.says("fg", r"sleep 8.*> ")
+        check(typist.lost <= 3, f"{typist.lost} lines had to be typed again")
+
+
+def all_die_200_times_under_tar_find_and_typing():
+    """fs, proc and tty; and afterwards the table tells of it."""
+    typist = _Typist(_kills(40_000_003, 200, "fs", "proc", "tty"))
+    work = ("mkdir /tmp/s /tmp/x; cd /tmp/s; i=0; while [ $i -lt 2000 ]; do echo $i $((i * i)) >f$i; i=$((i + 1));"
+            " done; cp /usr/bin/m* .; tar cf /tmp/t .; cd /tmp/x; tar xf /tmp/t; diff -r /tmp/s /tmp/x && ls | grep -c ^f")
+    with typist.terminal as terminal:
+        typist.says("find /usr -type f | sort | xargs md5sum | md5sum >/tmp/a; echo fi''rst", r"first\r\n#> ")
+        typist.says(f"({work}; echo d''one) >/tmp/out 2>&1 &", r"#> ")
+        typist.says("(find /usr -type f | sort | xargs md5sum | md5sum >/tmp/b) &", r"#> ")
+        for i in range(100):
+            typist.says(f"echo $(({i} * 7))-", rf"\n{i * 7}-\r\n#> ")
+        typist.terminal.line("wait; cmp /tmp/a /tmp/b && echo sa''me; cat /tmp/out")
+        typist.terminal.expect(r"same\r\n2000\r\ndone\r\n", 240)
+        for server in ("fs", "proc", "tty"):
+            typist.says(f"grep '^{server} ' /proc/exo/services", rf"\n{server} running always 201 0 ")
+        check(typist.lost <= 6, f"{typist.lost} lines had to be typed again")
+        terminal.line("exit 0")

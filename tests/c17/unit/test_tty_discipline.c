@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The line discipline: what is typed, what is seen, what is read. */
-// links: servers/tty/discipline.c servers/tty/editing.c servers/tty/output.c
+// links: servers/tty/discipline.c servers/tty/editing.c servers/tty/output.c lib/undo.c
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 
@@ -9,6 +9,7 @@
 #include <proto/tty.h>
 
 #include "servers/tty/discipline.h"
+#include <lib/undo.h>
 
 static struct discipline d;
 static char text[OUTPUT_BYTES + 1];
@@ -16,6 +17,7 @@ static uint32_t patience;
 
 static void fresh(void)
 {
+    undo_begin();
     discipline_init(&d);
 }
 
@@ -362,7 +364,8 @@ static void test_output(void)
     ASSERT_TRUE(discipline_is_drained(&d));
     TEST_END();
 
-    TEST_BEGIN("any bytes and any settings keep the rings whole")
+    TEST_BEGIN("any bytes and any settings keep the rings whole, and can be taken back")
+    static struct discipline before_it;
     uint32_t seed = 7;
     fresh();
     for (int i = 0; i < 200000; i++) {
@@ -370,6 +373,10 @@ static void test_output(void)
         seed = seed * 1664525 + 1013904223;
         for (int k = 0; k < 8; k++)
             b[k] = (uint8_t)(seed >> (k * 3));
+        undo_commit();
+        undo_save(&d, offsetof(struct discipline, input)); /* as terminal_save */
+        if (i % 16 == 0)
+            before_it = d;
         switch (seed >> 28) {
         case 0: {
             struct termios t = d.termios;
@@ -389,6 +396,10 @@ static void test_output(void)
         ASSERT_LE(d.head - d.tail, INPUT_BYTES);
         ASSERT_LE(d.canon - d.tail, d.head - d.tail);
         ASSERT_LE(d.out_head - d.out_tail, OUTPUT_BYTES);
+        if (i % 16 != 0)
+            continue;
+        undo_recover();
+        ASSERT_EQ(memcmp(&d, &before_it, sizeof d), 0);
     }
     TEST_END();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests on terminals, with job control that says what the test wants. */
-// links: servers/tty/ioctl.c servers/tty/discipline.c servers/tty/editing.c servers/tty/output.c
+// links: servers/tty/ioctl.c servers/tty/discipline.c servers/tty/editing.c servers/tty/output.c lib/undo.c
 #include <lib/linux/errno.h>
 #include <lib/linux/signal.h>
 
@@ -78,6 +78,7 @@ static int32_t number(void)
 static void fresh(void)
 {
     memset(&pty, 0, sizeof pty);
+    undo_begin();
     discipline_init(&pty.line);
     pty.minor = TTY_PTS;
     pty.session = 7;
