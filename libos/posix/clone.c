@@ -77,11 +77,18 @@ int64_t clone_make(struct thread *t, const struct fork *f)
 }
 
 /* Thread ids: the first thread's is the pid; others are unique in the system by the process's slot,
- * above every pid, and below 2^30, which is what a robust mutex has room for. */
-#define TID_FIRST 0x00400000
+ * above every pid, and below 2^30, which is what a robust mutex has room for. A number comes again only
+ * after a round of TID_ROUNDS threads, since programs take two threads with one number for the same. */
+#define TID_FIRST  0x00400000
+#define TID_ROUNDS 254u
+static_assert((TID_ROUNDS + 1) * PROC_MAX * THREADS <= 0x40000000, "below 2^30");
+
 static int32_t thread_id(const struct process *p, const struct thread *t)
 {
-    return (int32_t)(TID_FIRST + p->slot * THREADS + t->index);
+    static uint32_t made;
+    uint32_t round = made++ % TID_ROUNDS;
+
+    return (int32_t)(TID_FIRST + (round * PROC_MAX + p->slot) * THREADS + t->index);
 }
 
 int64_t thread_clone(struct fork *f)

@@ -54,11 +54,15 @@ void process_alone(struct process *p, struct thread *t);
 /** A vfork context's structure and one for its thread; 0: no memory. */
 struct process *process_copy(const struct process *from);
 void process_forget(struct process *p);
-/** Slots 508, 504 ... hold the four capabilities of contexts 1, 2 ... (proto/proc.h). */
+/** Four slots for the capabilities of each of contexts 1, 2 ... (proto/proc.h): 508, 504 ..., and from
+ *  CONTEXTS / 2 on at the table's end, for a process that has so many files open that those are taken. */
 #define CONTEXTS 32u
 static inline uint32_t context_slot(uint32_t context)
 {
-    return context == 0 ? PROC_CAP_PROC : 512 - 4 * context;
+    if (context == 0)
+        return PROC_CAP_PROC;
+    return context < CONTEXTS / 2 ? 512 - 4 * context
+                                  : EXO_CAP_SLOTS - 4 * (context + 1 - CONTEXTS / 2);
 }
 static inline uint64_t context_shared_va(uint32_t context)
 {

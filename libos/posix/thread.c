@@ -68,8 +68,10 @@ void thread_start_first(struct thread *t)
 
 void thread_discard(struct thread *t)
 {
-    if (t->cap)
+    if (t->cap) {
+        exo_thread_exit(t->cap, 0); /* or its UTCB would be in the next one's way */
         exo_cap_delete(t->cap, 0);
+    }
     atomic_store(&busy[t->index], 0);
 }
 

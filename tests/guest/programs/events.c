@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * timerfd and pidfd: things that are not files, waited for as files; and mutexes that inherit. The same checks pass on Linux.
+ * timerfd and pidfd: things that are not files, waited for as files; processes and threads. The same checks pass on Linux.
  * A program of the Linux ABI (static); prints TAP.
  */
 #include "tap.h"
@@ -221,8 +221,52 @@ static void test_inheriting(void)
     end();
 }
 
+static void *thread_number(void *to)
+{
+    *(int *)to = gettid();
+    return 0;
+}
+
+static void test_numbers(void)
+{
+    int seen[20], twice = 0;
+    pthread_t t;
+
+    begin("the number of a thread that ended does not come again at once");
+    for (int i = 0; i < 20; i++) {
+        CHECK(pthread_create(&t, 0, thread_number, &seen[i]) == 0);
+        pthread_join(t, 0);
+        for (int k = 0; k < i; k++)
+            twice += seen[k] == seen[i];
+    }
+    CHECK(twice == 0);
+    end();
+}
+
+static void test_vfork_with_files(void)
+{
+    int files[900], opened = 0, status = 0;
+
+    begin("vfork works with 900 files open");
+    while (opened < 900 && (files[opened] = open("/etc/passwd", O_RDONLY)) >= 0)
+        opened++;
+    CHECK(opened == 900);
+    for (int i = 0; i < 3; i++) {
+        pid_t child = vfork();
+
+        if (child == 0)
+            _exit(7);
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7);
+    }
+    while (opened > 0)
+        close(files[--opened]);
+    end();
+}
+
 int main(void)
 {
+    test_vfork_with_files();
+    test_numbers();
     test_inheriting();
     test_name();
     test_timerfd();
