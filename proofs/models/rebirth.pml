@@ -3,16 +3,21 @@
  * Calls of a server that dies at any step and is reborn: who waits is always told, and a request that is
  * asked again has one effect.
  *
- * What it abstracts (kernel/ipc/endpoint.c):
- *   k_call       sys_call              queues the caller first in, first out, or refuses it with EDEAD
+ * What it abstracts (kernel/ipc/endpoint.c, kernel/resurrection/service.c):
+ *   k_call       sys_call              queues the caller first in, first out, also while the server is
+ *                                      reborn, or refuses it with EXO_EDEAD when no life follows
  *   k_receive    sys_reply_wait        takes the first of the queue
  *   k_reply      sys_reply_wait        answers the caller that is served
- *   k_die        endpoint_orphan       the served caller gets EDEAD
- *                endpoint_server_died, refuse_all   so does everyone in the queue
- * A rebirth is one step, whoever does it; it may come at any time after a death, LIVES times, and then
- * never again. The protocol over it is what a client and a server have to follow: each request has a
- * number; a client that gets EDEAD asks again with the same one; the server keeps, with the state that
- * the request changes, the number of each client's last request; it saves that state before it answers.
+ *   k_die        service_life_ended    ends the life: quiet, endpoint_orphan tells the served caller,
+ *                endpoint_settle, tell_callers   and those who queued in this life, EXO_ERESTARTED
+ *   rebirth      snapshot_restore, begin, endpoint_up      the next life; LIVES of them at most
+ *   GONE         rs_died says FAILED or STOPPED; endpoint_settle with `down` tells the queue EXO_EDEAD
+ * That a dead server stays DEAD for a while stands for the pieces of a rebirth (service_rebirth): callers
+ * come in between. A caller that was told (TOLD) asks again unless the server is GONE: libos/exo/ipc.h,
+ * ipc_call_again. The protocol over it is what a client and a server have to follow: each request has a
+ * number; a client that was told asks again with the same one; the server keeps, with the state that
+ * the request changes, the number of each client's last request (lib/answers.h); it saves that state before
+ * it answers (lib/undo.h).
  *
  * The one idea: a restart restores what was saved last, so all that was not saved is undone together.
  * Each kernel call is one atomic step, as all are under the kernel lock.
@@ -23,7 +28,7 @@
 #define NONE     CLIENTS
 
 mtype = { UP, DEAD, GONE };
-mtype = { IDLE, QUEUED, SERVED, OK, EDEAD };
+mtype = { IDLE, QUEUED, SERVED, OK, TOLD };
 
 mtype server = UP;
 mtype state[CLIENTS] = IDLE;
@@ -40,19 +45,25 @@ bool finished[CLIENTS];
 
 inline k_call(c) {
   if
-  :: server == UP -> state[c] = QUEUED; queue!c
-  :: else -> state[c] = EDEAD
+  :: server != GONE -> state[c] = QUEUED; queue!c
+  :: else -> state[c] = TOLD
   fi
 }
 
 inline k_die() {
   server = DEAD;
 #ifndef ORPHAN_FORGOTTEN
-  if :: serving != NONE -> state[serving] = EDEAD :: else fi;
+  if :: serving != NONE -> state[serving] = TOLD :: else fi;
 #endif
   serving = NONE;
+  do :: queue?f -> state[f] = TOLD :: empty(queue) -> break od;
+  f = 0
+}
+
+inline k_gone() {
+  server = GONE;
 #ifndef QUEUE_FORGOTTEN
-  do :: queue?f -> state[f] = EDEAD :: empty(queue) -> break od;
+  do :: queue?f -> state[f] = TOLD :: empty(queue) -> break od;
 #endif
   f = 0
 }
@@ -81,11 +92,11 @@ proctype Client(byte me) {
      number[me]++;
 again:
      atomic { k_call(me) };
-     atomic { state[me] == OK || state[me] == EDEAD ->
+     atomic { state[me] == OK || state[me] == TOLD ->
        if
        :: state[me] == OK -> acknowledged[me]++; state[me] = IDLE
-       :: state[me] == EDEAD && server != GONE -> state[me] = IDLE; goto again
-       :: state[me] == EDEAD && server == GONE -> state[me] = IDLE; break /* a clear error */
+       :: state[me] == TOLD && server != GONE -> state[me] = IDLE; goto again
+       :: state[me] == TOLD && server == GONE -> state[me] = IDLE; break /* a clear error */
        fi }
   :: number[me] == REQUESTS || server == GONE -> break
   od;
@@ -134,7 +145,7 @@ end_death:
   do
   :: atomic { server == UP -> k_die() }
   :: atomic { server == DEAD && lives < LIVES -> restore(); lives++; server = UP }
-  :: atomic { server == DEAD && lives == LIVES -> server = GONE }
+  :: atomic { server == DEAD && lives == LIVES -> k_gone() }
   od
 }
 
