@@ -123,7 +123,7 @@ static int64_t search_and_exec(const char *const *argv, const char *const *envp)
         if (strncmp(*e, "PATH=", 5) == 0)
             path = *e + 5;
     }
-    while (*path) {
+    while (*path && *name) { /* the empty name is nobody's, and not the directory itself */
         const char *end = strchr(path, ':');
         uint64_t bytes = end ? (uint64_t)(end - path) : strlen(path);
 

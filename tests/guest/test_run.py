@@ -30,6 +30,7 @@ def death_by_signal_is_128_and_its_number():
 
 def missing_program_is_127():
     check_status(run("no-such-program"), 127)
+    check_status(run(""), 127)
 
 
 def timeout_is_124():
