@@ -4,7 +4,7 @@
 import re
 import time
 
-from guest import Failed, Terminal, check, check_output, sh
+from guest import Failed, Terminal, check, check_match, check_output, sh
 
 PROMPT = r"#> $"
 
@@ -131,16 +131,17 @@ def tty_dies_300_times_under_output():
 class _Typist:
     """Types commands; one whose keys did not all arrive (a death may lose one) is typed again."""
 
-    def __init__(self, kills):
+    def __init__(self, kills, *environment):
         self.lost = 0
-        self.terminal = Terminal("env", "PS1=#> ", "ENV=/dev/null", "mksh", "-i", options=["--append", kills])
+        self.terminal = Terminal("env", "PS1=#> ", "ENV=/dev/null", *environment, "mksh", "-i",
+                                 options=["--append", kills])
         self.terminal.expect(r"#> $", 60)
 
-    def says(self, command, pattern):
+    def says(self, command, pattern, seconds=10):
         for _ in range(5):
             self.terminal.line(command)
             try:
-                return self.terminal.expect(pattern, 10)
+                return self.terminal.expect(pattern, seconds)
             except Failed:
                 self.lost += 1
                 self.terminal.type("\x03\r")
@@ -166,19 +167,56 @@ def tty_dies_200_times_while_somebody_types():
         check(typist.lost <= 3, f"{typist.lost} lines had to be typed again")
 
 
+def _lives(result, server):
+    return int(re.search(rf"^{server} running always (\d+) ", result.output.decode(), re.M).group(1))
+
+
+def _survives(kills, lives):
+    """The system comes up and works, and the table tells how many lives that took."""
+    options = ["--icount", "--append", " ".join(f"kill_{name}={value}" for name, value in kills.items())]
+    result = sh("seq 1 20000 | md5sum; ls / >/tmp/l && sort -u /tmp/l | grep -c tmp; cat /proc/exo/services",
+                options=options)
+    check_match(result, r"\Ae071f707df7bbeee2a6a1eb48011ddd0  -\n1\n")
+    for server, least in lives.items():
+        check(_lives(result, server) == least, f"{server}: {_lives(result, server)} lives, not {least}")
+
+
+def servers_die_at_every_point_of_their_start():
+    """Each life is killed a little later than the one before: in the rebirth, then in the start."""
+    _survives({"fs_ns": 50, "fs_step_ns": 1499, "fs_count": 150, "proc_ns": 50, "proc_step_ns": 997,
+               "proc_count": 150, "tty_ns": 50, "tty_step_ns": 811, "tty_count": 150},
+              {"fs": 151, "proc": 151, "tty": 151})
+
+
+def servers_die_again_in_every_piece_of_a_rebirth():
+    """A second death comes 1, 64, 127, ... instructions after the first: before the next life, and in it."""
+    for server in ("fs", "proc", "tty"):
+        _survives({f"{server}_from_ns": 10_000_000, f"{server}_ns": 1, f"{server}_step_ns": 63,
+                   f"{server}_count": 300}, {server: 301})
+
+
+def two_servers_die_at_once():
+    """And what one needs dies while it is being reborn: fs needs proc, tty needs both."""
+    for late in (0, 1000, 4000):
+        _survives({"fs_from_ns": 8_000_000 + late, "fs_ns": 100_003, "fs_count": 50,
+                   "proc_from_ns": 8_000_000, "proc_ns": 100_003, "proc_count": 50,
+                   "tty_from_ns": 8_000_000 + late // 2, "tty_ns": 100_003, "tty_count": 50},
+                  {"fs": 51, "proc": 51, "tty": 51})
+
+
 def all_die_200_times_under_tar_find_and_typing():
     """fs, proc and tty; and afterwards the table tells of it."""
-    typist = _Typist(_kills(40_000_003, 200, "fs", "proc", "tty"))
+    find = "find /usr -type f | sort | xargs md5sum | md5sum"
     work = ("mkdir /tmp/s /tmp/x; cd /tmp/s; i=0; while [ $i -lt 2000 ]; do echo $i $((i * i)) >f$i; i=$((i + 1));"
             " done; cp /usr/bin/m* .; tar cf /tmp/t .; cd /tmp/x; tar xf /tmp/t; diff -r /tmp/s /tmp/x && ls | grep -c ^f")
+    typist = _Typist(_kills(40_000_003, 200, "fs", "proc", "tty"), f"A={find} >/tmp/a", f"B={find} >/tmp/b",
+                     f"C=({work}; echo done) >/tmp/out 2>&1")
     with typist.terminal as terminal:
-        typist.says("find /usr -type f | sort | xargs md5sum | md5sum >/tmp/a; echo fi''rst", r"first\r\n#> ")
-        typist.says(f"({work}; echo d''one) >/tmp/out 2>&1 &", r"#> ")
-        typist.says("(find /usr -type f | sort | xargs md5sum | md5sum >/tmp/b) &", r"#> ")
+        for job in ('eval "$A"', 'eval "$B" &', 'eval "$C" &'):
+            typist.says(job, re.escape(job) + r"\r+\n.*#> ", 60)  # all its keys arrived, or it is typed again
         for i in range(100):
             typist.says(f"echo $(({i} * 7))-", rf"\n{i * 7}-\r\n#> ")
-        typist.terminal.line("wait; cmp /tmp/a /tmp/b && echo sa''me; cat /tmp/out")
-        typist.terminal.expect(r"same\r\n2000\r\ndone\r\n", 240)
+        typist.says("wait; cmp /tmp/a /tmp/b && echo sa''me; cat /tmp/out", r"same\r\n2000\r\ndone\r\n", 240)
         for server in ("fs", "proc", "tty"):
             typist.says(f"grep '^{server} ' /proc/exo/services", rf"\n{server} running always 201 0 ")
         check(typist.lost <= 6, f"{typist.lost} lines had to be typed again")
