@@ -13,7 +13,7 @@ IMAGE ?= min
 JOBS  ?= $(shell nproc)
 
 .PHONY: tested all setup configure qemu qemu-gdb test test-list test-long bench bench-linux bench-programs image \
-        image-disk image-update listing model prove prove-cold format check doc clean help
+        image-disk image-update listing model prove prove-cold fuzz mutants format check doc clean help
 
 all: configure             ## build everything (the default)
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -79,10 +79,16 @@ model: setup               ## the models of protocols, in all executions: one li
 	@proofs/models/check
 
 prove: setup               ## the kernel's core, proved in C: one line a property
-	@proofs/prove
+	@proofs/prove && proofs/bits
 
 prove-cold: setup          ## the same, without the answers that are kept in proofs/cache
 	@proofs/prove --cold
+
+fuzz: all                  ## random calls in the guest, T=SECONDS
+	@tests/fuzz --build $(BUILD) --seconds $(or $(T),60)
+
+mutants: all               ## faults planted in the core, and what catches each; T=--conditions: all of them
+	@proofs/mutants --build $(BUILD) $(T)
 
 format: setup              ## lay all C files out by .clang-format
 	@tools/check-format --fix

@@ -76,6 +76,14 @@ if(EXO_ARCH STREQUAL "x86_64")
   endforeach()
 endif()
 
+if(EXO_ARCH STREQUAL "x86_64")
+  add_test(NAME prove/bits COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/proofs/bits)
+  add_test(NAME prove/mutants
+    COMMAND ${EXO_PYTHON} ${CMAKE_SOURCE_DIR}/proofs/mutants --build ${CMAKE_BINARY_DIR})
+  set_tests_properties(prove/bits PROPERTIES LABELS prove TIMEOUT 300)
+  set_tests_properties(prove/mutants PROPERTIES LABELS prove TIMEOUT 900)
+endif()
+
 if(EXO_ARCH STREQUAL "x86_64" AND CMAKE_HOST_SYSTEM_PROCESSOR STREQUAL "x86_64")
   add_test(NAME prove/cap_bounded
     COMMAND ${CMAKE_SOURCE_DIR}/proofs/bounded/check ${CMAKE_BINARY_DIR}/cbmc)
