@@ -17,7 +17,7 @@
 #include <libos/exo/log.h>
 #include <servers/fs/ext4/ext4.h>
 
-enum change_kind { CREATE, LINK, UNLINK, RENAME, ATTRIBUTES, RESIZE, CONTENTS };
+enum change_kind { CREATE, LINK, UNLINK, RENAME, EXCHANGE, ATTRIBUTES, RESIZE, CONTENTS };
 
 struct place {
     struct inode *dir; /* held */
@@ -140,7 +140,7 @@ static int64_t link(const struct place *at, const struct inode *inode)
     return status;
 }
 
-static int64_t rename(const struct place *from, const struct place *to)
+static int64_t rename(const struct place *from, const struct place *to, bool exchange)
 {
     struct ext4_rename names = {
         .from_dir = ino(from->dir),
@@ -149,6 +149,7 @@ static int64_t rename(const struct place *from, const struct place *to)
         .to_dir = ino(to->dir),
         .to = to->name,
         .to_length = to->length,
+        .exchange = exchange,
     };
     uint32_t replaced = 0;
     int64_t status = ext4_rename(disk_volume, &names, &replaced);
@@ -162,7 +163,8 @@ static int64_t make(const struct change *c)
     case CREATE: return create(&c->at, c->inode);
     case LINK: return link(&c->at, c->inode);
     case UNLINK: return remove_name(&c->at, S_ISDIR(c->inode->mode));
-    case RENAME: return rename(&c->at, &c->to);
+    case RENAME: return rename(&c->at, &c->to, false);
+    case EXCHANGE: return rename(&c->at, &c->to, true);
     case ATTRIBUTES: return set_attributes(c->inode);
     case RESIZE: return ext4_truncate(disk_volume, ino(c->inode), c->size);
     case CONTENTS: return set_attributes(c->inode);
@@ -269,13 +271,15 @@ int64_t change_unlink(struct inode *dir, const char *name, size_t length, struct
     return change_name(UNLINK, dir, name, length, inode);
 }
 
-int64_t change_rename(const struct walk *from, const struct walk *to, struct inode *replaced)
+int64_t change_rename(const struct walk *from, const struct walk *to, struct inode *replaced,
+                      bool exchange)
 {
-    struct change *c = change_new(RENAME, 0);
+    struct change *c = change_new(exchange ? EXCHANGE : RENAME, 0);
     int64_t status;
 
-    if (replaced && S_ISREG(replaced->mode) && replaced->nlink == 1 && replaced->refs != 0 &&
-        replaced->file.store == STORE_DISK && (status = data_region(replaced)) < 0) {
+    if (!exchange && replaced && S_ISREG(replaced->mode) && replaced->nlink == 1 &&
+        replaced->refs != 0 && replaced->file.store == STORE_DISK &&
+        (status = data_region(replaced)) < 0) {
         if (c)
             change_free(c);
         return status;

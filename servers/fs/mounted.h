@@ -54,8 +54,9 @@ int64_t change_create(struct inode *dir, const char *name, size_t length, struct
 int64_t change_link(struct inode *dir, const char *name, size_t length, struct inode *inode);
 /** A name is about to go; if it is the last one of a file that is open, its contents are read first. */
 int64_t change_unlink(struct inode *dir, const char *name, size_t length, struct inode *inode);
-/** `replaced`: what the name `to` stood for, or 0. */
-int64_t change_rename(const struct walk *from, const struct walk *to, struct inode *replaced);
+/** `replaced`: what the name `to` stood for, or 0; `exchange`: the names change places. */
+int64_t change_rename(const struct walk *from, const struct walk *to, struct inode *replaced,
+                      bool exchange);
 /** Mode, owner or times were set. */
 int64_t change_attributes(struct inode *inode);
 /** The size is about to be set; contents that stay are in memory. */

@@ -382,12 +382,9 @@ int64_t fs_rename(struct request *q)
         return 0;
     if ((status = rename_checks_rights(&q->who, &from, &to, flags)) < 0)
         return status;
-    if (on_disk(from.dir)) {
-        if (flags & RENAME_EXCHANGE)
-            return -EINVAL; /* servers/fs/ext4 has no such operation */
-        if ((status = change_rename(&from, &to, to.inode)) < 0)
-            return status;
-    }
+    if (on_disk(from.dir) &&
+        (status = change_rename(&from, &to, to.inode, flags & RENAME_EXCHANGE)) < 0)
+        return status;
 
     inode = from.inode;
     if (!to.inode) {

@@ -69,8 +69,10 @@ def ext4_keeps_what_the_guest_writes():
             seq 1 50000 >d/n; mv d/n d/e/numbers; echo two >>a; echo gone >g; rm g; mkdir r; rmdir r
             truncate -s 3M hole; printf x | dd of=hole bs=1 seek=2000000 conv=notrunc 2>/dev/null
             echo old >o; echo new >n; mv n o; chmod 640 a; chown 7:8 a; touch -d @1000000000 o
-            mknod z c 1 5; grep -c 'mnt ext4 rw' /proc/mounts""")
-        check_output(made, "1\n")
+            mknod z c 1 5; mkdir d/x y; echo in >d/x/in; echo ex >y/ex; mv -T --exchange y d/x
+            mv -T --exchange y z; mv -T --exchange y z; cat y/in d/x/ex; rm -r y d/x
+            grep -c 'mnt ext4 rw' /proc/mounts""")
+        check_output(made, "in\nex\n1\n")
         _check_clean(image)
         check(_debugfs(image, "cat /d/e/numbers") == "".join(
             f"{n}\n" for n in range(1, 50001)).encode(), "the host reads other numbers")

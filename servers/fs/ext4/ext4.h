@@ -167,6 +167,8 @@ struct ext4_rename {
     const char *from, *to;
     size_t from_length, to_length;
     bool no_replace; /* -EEXIST if `to` is there */
+    bool
+        exchange; /* `to` is there, and becomes the name of what `from` stands for, and vice versa */
 };
 /** *replaced: the inode that `to` named, as after ext4_unlink; 0: none. */
 int64_t ext4_rename(struct ext4 *fs, const struct ext4_rename *names, uint32_t *replaced);

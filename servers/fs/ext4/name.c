@@ -401,14 +401,66 @@ static int64_t rename_change(struct ext4 *fs, struct rename *r)
     return 0;
 }
 
+/* A directory that goes from one directory to another: its "..", and their counts. */
+static int64_t exchange_directory(struct ext4 *fs, struct inode_ref *moved, struct directory *from,
+                                  struct directory *to)
+{
+    struct directory d;
+    struct dir_place dotdot;
+
+    if (from == to || !S_ISDIR(inode_mode(moved)))
+        return 0;
+    TRY(directory_get(fs, moved->ino, &d));
+    TRY(directory_dotdot(fs, &d, &dotdot));
+    TRY(directory_point(fs, &dotdot, to->i.ino, S_IFDIR));
+    inode_link_remove(&from->i);
+    return inode_link_add(fs, &to->i);
+}
+
+static int64_t exchange_check(struct ext4 *fs, struct rename *r)
+{
+    int64_t below = 0;
+
+    if (r->from != r->to && r->directory)
+        below = is_below(fs, r->to->i.ino, r->moved.ino);
+    if (below == 0 && r->from != r->to && S_ISDIR(inode_mode(&r->replaced)))
+        below = is_below(fs, r->from->i.ino, r->replaced.ino);
+    return below > 0 ? -EINVAL : below;
+}
+
+/* Both names stay where they are, and point to the other inode. */
+static int64_t exchange(struct ext4 *fs, struct rename *r)
+{
+    const struct ext4_rename *n = r->names;
+    struct dir_place source;
+
+    TRY(exchange_check(fs, r));
+    TRY(directory_find(fs, r->from, n->from, n->from_length, &source));
+    TRY(directory_point(fs, &source, r->replaced.ino, inode_mode(&r->replaced)));
+    TRY(directory_point(fs, &r->target, r->moved.ino, inode_mode(&r->moved)));
+    TRY(touch_directory(fs, r->from));
+    TRY(touch_directory(fs, r->to));
+    TRY(exchange_directory(fs, &r->moved, r->from, r->to));
+    TRY(exchange_directory(fs, &r->replaced, r->to, r->from));
+    TRY(inode_change(fs, &r->moved));
+    inode_touch(fs, &r->moved, TOUCH_CTIME);
+    TRY(inode_change(fs, &r->replaced));
+    inode_touch(fs, &r->replaced, TOUCH_CTIME);
+    return 0;
+}
+
 static int64_t rename(struct ext4 *fs, const struct ext4_rename *names, uint32_t *replaced)
 {
     struct rename r = {.names = names};
 
     *replaced = 0;
     TRY(rename_look(fs, &r));
+    if (names->exchange && !r.replaces)
+        return -ENOENT;
     if (r.replaces && r.replaced.ino == r.moved.ino)
         return 0; /* two names of one inode: nothing happens */
+    if (names->exchange)
+        return exchange(fs, &r);
     TRY(rename_check(fs, &r));
     TRY(rename_change(fs, &r));
     if (r.replaces)

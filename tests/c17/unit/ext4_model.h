@@ -371,6 +371,31 @@ static void rename_in_model(unsigned at, struct node *dir, const char *name, int
     strcpy(model.names[at].name, name);
 }
 
+static int64_t exchange_expected(const struct model_name *from, struct node *dir, int there)
+{
+    const struct node *other = there >= 0 ? model.names[there].node : NULL;
+
+    if (!other)
+        return -ENOENT;
+    if (other == from->node || dir == from->dir)
+        return 0;
+    if ((S_ISDIR(from->node->mode) && is_above(from->node, dir)) ||
+        (S_ISDIR(other->mode) && is_above(other, from->dir)))
+        return -EINVAL;
+    return 0;
+}
+
+static void exchange_in_model(unsigned at, int there)
+{
+    struct model_name *a = &model.names[at], *b = &model.names[there];
+    struct node *node = a->node;
+
+    a->dir->nlink += S_ISDIR(b->node->mode) - S_ISDIR(a->node->mode);
+    b->dir->nlink += S_ISDIR(a->node->mode) - S_ISDIR(b->node->mode);
+    a->node = b->node;
+    b->node = node;
+}
+
 static void do_rename(void)
 {
     struct node *dir = random_dir();
@@ -391,14 +416,19 @@ static void do_rename(void)
     random_name(name);
     there = model_find(dir, name);
     names = (struct ext4_rename){from.dir->ino,     dir->ino,     from.name, name,
-                                 strlen(from.name), strlen(name), false};
+                                 strlen(from.name), strlen(name), false,     false};
+    names.exchange = random_below(3) == 0 &&
+                     !(model.touched && there >= 0 && S_ISDIR(model.names[there].node->mode));
     touched(dir, name);
     touched(from.dir, from.name);
     AGAIN(status, ext4_rename(model.fs, &names, &replaced));
     if (no_room(status))
         return;
-    ASSERT_EQ(status, rename_expected(&from, dir, there));
-    if (status == 0 && !(there >= 0 && model.names[there].node == from.node))
+    ASSERT_EQ(status, names.exchange ? exchange_expected(&from, dir, there)
+                                     : rename_expected(&from, dir, there));
+    if (status == 0 && names.exchange)
+        exchange_in_model(at, there);
+    else if (status == 0 && !(there >= 0 && model.names[there].node == from.node))
         rename_in_model(at, dir, name, there);
 }
 
