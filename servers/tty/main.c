@@ -292,8 +292,6 @@ static void console_size(void)
 
     terminals[0].size.rows = (uint16_t)option_number(line, "rows", 0);
     terminals[0].size.columns = (uint16_t)option_number(line, "cols", 0);
-    if (option_number(line, "resize", 0))
-        serial_follow_window();
 }
 
 /* What ends with a life: mappings, and who hears of events. */
@@ -304,6 +302,8 @@ static int64_t connect(void)
     states = (struct tty_state *)STATES_VA;
     if (st < 0 || (st = exo_notification_bind(events)) < 0)
         return st;
+    if (option_number(((const struct exo_boot *)EXO_BOOT_VA)->command_line, "resize", 0))
+        serial_follow_window();
     return serial_init(events);
 }
 

@@ -231,6 +231,7 @@ static void end_close(struct end *e)
     terminal_save(t);
     undo_save(e, sizeof *e);
     SET(closed, e->cap);
+    answers_forget(FS_BADGE_FILE | (uint64_t)(e - ends)); /* the next end here asks for itself */
     e->terminal = 0;
     e->key = 0;
     if (e->is_master)

@@ -22,8 +22,8 @@
 #define REGISTERS_VA 0x0000310000000000u
 
 static const struct uart *chip;
-static bool waiting;      /* for room in the transmit FIFO */
-KEPT static bool follows; /* the input says how large the window is */
+static bool waiting; /* for room in the transmit FIFO */
+static bool follows; /* the input says how large the window is */
 KEPT static struct window window;
 
 /* The console's registers, where they lie in memory. */
@@ -93,20 +93,21 @@ void serial_transmit(struct terminal *console)
 
 void serial_follow_window(void)
 {
-    SET(follows, true);
+    follows = true;
 }
 
 /* What was read from the chip and not committed is lost: one byte a death. */
-void serial_receive(struct terminal *console)
+static void receive(struct terminal *console)
 {
     while (discipline_has_room(&console->line) && chip->received()) {
-        enum window_said said;
+        enum window_said said = WINDOW_INPUT;
         uint8_t c;
 
         terminal_save(console);
-        undo_save(&window, sizeof(window));
+        undo_save(&window, sizeof window);
         c = chip->get();
-        said = follows ? window_hear(&window, c) : WINDOW_INPUT;
+        if (follows)
+            said = window_hear(&window, c);
         if (said == WINDOW_INPUT)
             discipline_receive(&console->line, &c, 1);
         else if (said == WINDOW_SIZE)
@@ -126,7 +127,7 @@ void serial_service(struct terminal *console)
 {
     do {
         chip->settle();
-        serial_receive(console);
+        receive(console);
         terminal_settle(console);
         terminals_settle();
         exo_irq_ack(IRQ);

@@ -13,9 +13,8 @@ int64_t serial_init(exo_cap notification);
 void serial_transmit(struct terminal *console);
 /** From now on the input says how large the window is (window.h). */
 void serial_follow_window(void);
-/** Moves what the chip has received to the line, as far as there is room. */
-void serial_receive(struct terminal *console);
-/** After an interrupt, or when room has been made: both, and the interrupt may come again. Commits. */
+/** After an interrupt, or when room has been made: moves output to the chip, and to the line what the chip
+ *  has received, as far as there is room; then the interrupt may come again. Commits. */
 void serial_service(struct terminal *console);
 
 #endif
