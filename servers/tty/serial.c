@@ -96,16 +96,23 @@ void serial_follow_window(void)
     follows = true;
 }
 
-/* What was read from the chip and not committed is lost: one byte a death. */
+/* The byte that the chip gave up last, until it is committed: IN_HAND + byte, or 0. Who dies before it is
+ * noted, right after the read, loses it. */
+KEPT static uint64_t in_hand;
+#define IN_HAND 0x100u
+
 static void receive(struct terminal *console)
 {
-    while (discipline_has_room(&console->line) && chip->received()) {
+    while (in_hand != 0 || (discipline_has_room(&console->line) && chip->received())) {
         enum window_said said = WINDOW_INPUT;
         uint8_t c;
 
+        if (in_hand == 0)
+            in_hand = IN_HAND | chip->get();
+        UNDO_ORDER();
+        c = (uint8_t)in_hand;
         terminal_save(console);
         undo_save(&window, sizeof window);
-        c = chip->get();
         if (follows)
             said = window_hear(&window, c);
         if (said == WINDOW_INPUT)
@@ -113,6 +120,7 @@ static void receive(struct terminal *console)
         else if (said == WINDOW_SIZE)
             terminal_resize(
                 console, &(struct winsize){.rows = window.number[0], .columns = window.number[1]});
+        SET(in_hand, 0);
         undo_commit();
     }
 }
