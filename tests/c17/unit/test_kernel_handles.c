@@ -185,6 +185,21 @@ int main(void)
     ASSERT_EQ(sys_cap_delete(keep, 0), EXO_OK);
     TEST_END();
 
+    TEST_BEGIN("a capability serves for the rights that it has, each of them");
+    exo_cap whole = (exo_cap)sys_notification_create(0);
+    for (uint32_t right = 1; right <= EXO_R_ALL; right <<= 1) {
+        exo_cap rest = (exo_cap)sys_cap_derive(whole, EXO_R_ALL & ~right, 0, 0, 0);
+        void *object;
+        ASSERT_EQ(env_object(thread[0]->env, rest, EXO_NOTIFICATION, right, &object), EXO_ERIGHTS);
+        ASSERT_EQ(env_object(thread[0]->env, rest, EXO_NOTIFICATION, EXO_R_ALL, &object),
+                  EXO_ERIGHTS);
+        ASSERT_EQ(env_object(thread[0]->env, rest, EXO_NOTIFICATION, EXO_R_ALL & ~right, &object),
+                  EXO_OK);
+        ASSERT_EQ(sys_cap_delete(rest, 0), EXO_OK);
+    }
+    ASSERT_EQ(sys_cap_delete(whole, 0), EXO_OK);
+    TEST_END();
+
     TEST_BEGIN("an environment that nobody can reach, and that has no thread, ends");
     uint64_t objects = account->objects_used;
     exo_cap made_env = (exo_cap)sys_env_create(0);

@@ -41,6 +41,22 @@ static void test_window(void)
     ASSERT_TRUE(rs_table_ok(&t));
     TEST_END();
 
+    TEST_BEGIN("who is not there, or is busy, is refused, and so is what is no policy");
+    rs_init(&t);
+    uint32_t s = running(RS_POLICY_ALWAYS);
+    ASSERT_FALSE(rs_remove(&t, s));
+    ASSERT_FALSE(rs_remove(&t, s + 1));
+    ASSERT_FALSE(rs_remove(&t, RS_NOBODY));
+    ASSERT_FALSE(rs_set_policy(&t, s, RS_POLICY_ALWAYS + 1));
+    ASSERT_FALSE(rs_set_policy(&t, s + 1, RS_POLICY_NEVER));
+    ASSERT_TRUE(rs_set_policy(&t, s, RS_POLICY_NEVER));
+    ASSERT_EQ(t.entry[s].policy, RS_POLICY_NEVER);
+    ASSERT_FALSE(rs_set_limit(&t, s + 1, 1, 1));
+    ASSERT_FALSE(rs_set_limit(&t, s, EXO_SERVICE_LIMIT_MOST + 1, 1));
+    ASSERT_FALSE(rs_set_limit(&t, s, 1, 0));
+    ASSERT_TRUE(rs_table_ok(&t));
+    TEST_END();
+
     TEST_BEGIN("the window slides");
     rs_init(&t);
     uint32_t s = running(RS_POLICY_ALWAYS);
