@@ -615,7 +615,8 @@ uint32_t rs_next_to_run(const struct rs_table *t)
 
         /*@ assert lacks: \forall integer j; 0 <= j < EXO_SERVICES ==>
               (in(j, lacks) <==> in(j, t->entry[i].needs) && !up(t, j)); */
-        if (e->state == EXO_SERVICE_STARTING && e->loaded && e->hold != EXO_HOLD_LIVES && lacks == 0)
+        if (e->state == EXO_SERVICE_STARTING && e->loaded && e->hold != EXO_HOLD_LIVES &&
+            lacks == 0)
             return i;
     }
     return RS_NOBODY;

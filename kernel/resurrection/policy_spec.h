@@ -39,7 +39,7 @@
 
   predicate range_ok{L}(struct rs_entry *e) =
     e->state <= EXO_SERVICE_FAILED && e->policy <= RS_POLICY_ALWAYS &&
-    e->limit <= EXO_SERVICE_LIMIT_MOST && e->window > 0 &&
+    e->limit <= EXO_SERVICE_LIMIT_MOST && e->window > 0 && e->hold <= EXO_HOLD_ONE &&
     (e->state == EXO_SERVICE_DYING ==> e->after == EXO_SERVICE_STARTING ||
        e->after == EXO_SERVICE_STOPPED || e->after == EXO_SERVICE_FAILED) &&
     (e->state == EXO_SERVICE_RUNNING ==> e->loaded != 0);
