@@ -266,7 +266,7 @@ bool rs_hold(struct rs_table *t, uint32_t i, uint32_t hold)
 
 bool rs_at_rest(const struct rs_table *t, uint32_t i)
 {
-    return rs_is(t, i) && at_rest(&t->entry[i]);
+    return rs_is(t, i) && rests(t, i);
 }
 
 /* ---- the graph --------------------------------------------------------------------------------- */
