@@ -77,6 +77,7 @@ static bool rests(const struct rs_table *t, uint32_t i)
     assigns t->entry[i];
     ensures state: t->entry[i].state == state && t->entry[i].policy == policy;
     ensures new: t->entry[i].limit == RS_DEFAULT_LIMIT && t->entry[i].loaded == 0 &&
+      t->entry[i].hold == EXO_HOLD_NONE &&
       t->entry[i].window == RS_DEFAULT_WINDOW && t->entry[i].rebirths == 0 &&
       t->entry[i].lives == 0 && t->entry[i].needs == 0 && t->entry[i].follows == 0;
     ensures others: same_but{Pre,Post}(t, i);
@@ -88,6 +89,7 @@ static void renew(struct rs_table *t, uint32_t i, uint8_t state, uint8_t policy)
     e->state = state;
     e->after = EXO_SERVICE_NONE;
     e->policy = policy;
+    e->hold = EXO_HOLD_NONE;
     e->loaded = 0;
     e->limit = RS_DEFAULT_LIMIT;
     e->window = RS_DEFAULT_WINDOW;

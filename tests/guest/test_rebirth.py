@@ -100,7 +100,7 @@ def _work_with_jobs(terminal, rounds):
         _says(terminal, f"line {i}", rf"line {i}\r\nline {i}\r\n")
         terminal.type("\x1a")
         terminal.expect(r"(Stopped|Suspended).*#> $", 60)
-        _says(terminal, "bg; kill %%; wait; jobs; echo no''ne", r"none\r\n#> $")
+        _says(terminal, "bg; kill -KILL %%; wait; jobs; echo no''ne", r"none\r\n#> $")
     _says(terminal, "ps -e -o stat= | grep -c Z", r"\n0\r\n#> $")
 
 
