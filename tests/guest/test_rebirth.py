@@ -186,14 +186,14 @@ def servers_die_at_every_point_of_their_start():
     """Each life is killed a little later than the one before: in the rebirth, then in the start."""
     _survives({"fs_ns": 50, "fs_step_ns": 1499, "fs_count": 150, "proc_ns": 50, "proc_step_ns": 997,
                "proc_count": 150, "tty_ns": 50, "tty_step_ns": 811, "tty_count": 150},
-              {"fs": 120, "proc": 120, "tty": 120})
+              {"fs": 20, "proc": 20, "tty": 20})
 
 
 def servers_die_again_in_every_piece_of_a_rebirth():
     """A second death comes 1, 64, 127, ... instructions after the first: before the next life, and in it."""
     for server in ("fs", "proc", "tty"):
         _survives({f"{server}_from_ns": 10_000_000, f"{server}_ns": 1, f"{server}_step_ns": 63,
-                   f"{server}_count": 300}, {server: 200})  # a death of the dead begins no life
+                   f"{server}_count": 300}, {server: 50})  # a death of the dead begins no life
 
 
 def two_servers_die_at_once():
@@ -202,7 +202,7 @@ def two_servers_die_at_once():
         _survives({"fs_from_ns": 8_000_000 + late, "fs_ns": 100_003, "fs_count": 30,
                    "proc_from_ns": 8_000_000, "proc_ns": 100_003, "proc_count": 30,
                    "tty_from_ns": 8_000_000 + late // 2, "tty_ns": 100_003, "tty_count": 30},
-                  {"fs": 25, "proc": 25, "tty": 25})
+                  {"fs": 2, "proc": 2, "tty": 2})
 
 
 def all_die_200_times_under_tar_find_and_typing():
