@@ -33,7 +33,11 @@
         .word   0
         .option rvc
 
-start:  csrw    sie, zero
+start:  lla     t0, boot_begun
+        li      t1, 1
+        amoswap.w.aqrl t1, t1, (t0)
+        bnez    t1, misled
+        csrw    sie, zero
         csrw    sscratch, zero          /* "in the kernel" (entry.S) */
         li      t0, STATUS_FS | STATUS_SUM | STATUS_SPP | 2
         csrc    sstatus, t0
@@ -129,6 +133,16 @@ high_address:
         .quad   high
 
 /*
+ * OpenSBI 1.1 marks a hart as started before it stores where it is to go (sbi_hsm_hart_start), so one that
+ * wakes up in between comes here like the first. It goes where it was meant to, with what it was to be given.
+ */
+misled: ld      t0, boot_awaited
+        ld      a1, boot_awaited + 8
+        beq     a0, t0, secondary_start
+1:      wfi                             /* not one that we asked for */
+        j       1b
+
+/*
  * Where the firmware starts another hart (SBI, hart state management): supervisor mode, paging off,
  * a0 = its number, a1 = what hal_cpus_start gave: its struct hal_cpu.
  */
@@ -170,6 +184,11 @@ boot_device_tree:
         .quad   0                       /* physical */
 boot_image:
         .quad   0                       /* image_start, physical */
+        .globl boot_awaited
+boot_awaited:                           /* the hart that is being started, and its struct machine_cpu */
+        .quad   -1, 0
+boot_begun:
+        .word   0
 
         .section .bss.pages, "aw", @nobits
         .balign 4096

@@ -133,6 +133,11 @@ static inline const void *early_ptr(uint64_t pa)
 
 /* boot.S. */
 extern uint64_t boot_hart, boot_device_tree, boot_image;
+/* The hart that is being started (smp.c), for one that came to image_start instead. */
+extern struct boot_awaited {
+    uint64_t hart;
+    struct machine_cpu *cpu;
+} boot_awaited;
 
 /* The image, from kernel.ld. All page aligned. */
 extern char image_start[], text_end[], rodata_end[], image_end[];

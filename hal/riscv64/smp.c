@@ -64,6 +64,8 @@ static int64_t cpu_start_at(unsigned number, uint64_t hart)
     cpu->hart = hart;
     cpu->cpu.number = number;
     cpu->cpu.kernel_stack = (uint64_t)kernel_stacks + (number + 1) * KERNEL_STACK_STEP;
+    boot_awaited = (struct boot_awaited){hart, cpu};
+    __asm__ volatile("fence w, w" : : : "memory");
     return sbi_call4(SBI_HART, HART_START, hart, entry, (uint64_t)cpu, 0);
 }
 
