@@ -52,6 +52,7 @@ endforeach()
 
 # The libraries under the programs.
 exo_archive(libos_exo native_flags
+  libos/exo/arch/${EXO_ARCH}/once.c
   libos/exo/arch/${EXO_ARCH}/start.S
   libos/exo/block.c
   libos/exo/ipc.c

@@ -215,6 +215,8 @@ void hal_context_utcb(struct hal_context *c, uint64_t utcb_va);
 void hal_context_result(struct hal_context *c, int64_t value); /* inline */
 /** The native call that the context is in is made again, as it was, when the thread next runs. */
 void hal_context_restart(struct hal_context *c); /* inline */
+/** Where the thread goes on. */
+uint64_t hal_context_pc(const struct hal_context *c); /* inline */
 /** Argument `i` (0-5) of the native call that the context is in. */
 uint64_t hal_context_arg(const struct hal_context *c, unsigned i); /* inline */
 /** Copies the four message words (arguments 2-5) from one context in a call to another. */

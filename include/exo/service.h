@@ -92,7 +92,10 @@ struct exo_life {
     uint32_t served;
     int64_t status; /* and with what word */
     uint64_t fault_kind, fault_pc, fault_address;
+    /* Where its first thread stood: what is behind that had not been done. As with `served`, who takes note
+     * writes 0. */
+    uint64_t pc;
 };
-static_assert(sizeof(struct exo_life) == 48, "ABI: life");
+static_assert(sizeof(struct exo_life) == 56, "ABI: life");
 
 #endif

@@ -89,7 +89,8 @@ static void tell_life(const struct service *s, struct exo_life *life)
                               .status = s->status,
                               .fault_kind = s->fault_kind,
                               .fault_pc = s->fault_pc,
-                              .fault_address = s->fault_address};
+                              .fault_address = s->fault_address,
+                              .pc = s->pc};
 }
 
 /* It could not be restored: it stays as it is until somebody starts it again. */
@@ -237,7 +238,10 @@ static void decide(struct service *s, uint32_t cause, int64_t status)
 /* The thread lets go of everything, and stays. */
 static void quiet(struct thread *t)
 {
-    t->env->service->served = t->caller != 0 || t->utcb->life.served != 0;
+    struct service *s = t->env->service;
+
+    s->served = t->caller != 0 || t->utcb->life.served != 0;
+    s->pc = t->utcb->life.pc != 0 ? t->utcb->life.pc : hal_context_pc(&t->context);
     thread_unwait(t);
     endpoint_orphan(t, service_call_error(t->env));
     timer_cancel(&t->alarm);

@@ -26,6 +26,7 @@ struct service {
     int32_t trouble;
     int64_t status;
     uint64_t fault_kind, fault_pc, fault_address;
+    uint64_t pc; /* where its first thread stood */
     uint64_t born, died, recovery, recovery_total;
     uint64_t period; /* of heartbeats, at most; 0: the service says */
     uint64_t before; /* lives of earlier programs */

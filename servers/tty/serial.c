@@ -13,6 +13,7 @@
 #include "servers/tty/uart.h"
 #include "servers/tty/window.h"
 #include <exo.h>
+#include <libos/exo/once.h>
 #include <lib/linux/signal.h>
 
 /* The rights file's word `console` puts them here. */
@@ -25,6 +26,12 @@ static const struct uart *chip;
 static bool waiting; /* for room in the transmit FIFO */
 static bool follows; /* the input says how large the window is */
 KEPT static struct window window;
+
+/* A byte on its way: IN_HAND + byte, or 0. */
+#define IN_HAND 0x100u
+KEPT static uint64_t
+    leaving; /* it has left the line's ring, until the chip has it (libos/exo/once.h) */
+KEPT static uint64_t in_hand; /* the chip has given it up, until it is committed */
 
 /* The console's registers, where they lie in memory. */
 static int64_t map_registers(const struct exo_console *console, volatile uint8_t **registers)
@@ -58,6 +65,7 @@ int64_t serial_init(exo_cap notification)
     if (st < 0 || (st = exo_irq_bind(IRQ, notification, SERIAL_EVENT)) < 0)
         return st;
     chip->start(console, registers);
+    once_settle(&leaving);
     return EXO_OK;
 }
 
@@ -68,25 +76,32 @@ static void want_room(bool wanted)
     waiting = wanted;
 }
 
-/* Committed byte by byte: a byte is taken from the ring before it goes to the chip. */
+static void take_one(struct discipline *line)
+{
+    uint8_t byte;
+
+    undo_save(&line->out_tail, sizeof line->out_tail);
+    undo_save(&line->full, 2 * sizeof line->full);
+    undo_save(&line->drained, sizeof line->drained);
+    if (discipline_take(line, &byte, 1) != 0)
+        SET(leaving, IN_HAND | byte);
+    undo_commit();
+}
+
 void serial_transmit(struct terminal *console)
 {
     struct discipline *line = &console->line;
-    uint8_t byte;
 
-    while (discipline_output_count(line) > 0) {
+    while (leaving != 0 || discipline_output_count(line) > 0) {
         if (chip->room() == 0) {
             want_room(true);
             return;
         }
-        undo_save(&line->out_tail, sizeof line->out_tail);
-        undo_save(&line->full, 2 * sizeof line->full);
-        undo_save(&line->drained, sizeof line->drained);
-        size_t count = discipline_take(line, &byte, 1);
-        undo_commit();
-        if (count == 0)
+        if (leaving == 0)
+            take_one(line);
+        if (leaving == 0)
             break; /* the output stands still */
-        chip->put(byte);
+        chip->put((uint8_t)leaving, &leaving);
     }
     want_room(false);
 }
@@ -96,11 +111,7 @@ void serial_follow_window(void)
     follows = true;
 }
 
-/* The byte that the chip gave up last, until it is committed: IN_HAND + byte, or 0. Who dies before it is
- * noted, right after the read, loses it. */
-KEPT static uint64_t in_hand;
-#define IN_HAND 0x100u
-
+/* Who dies between reading the chip and noting the byte loses it. */
 static void receive(struct terminal *console)
 {
     while (in_hand != 0 || (discipline_has_room(&console->line) && chip->received())) {

@@ -12,7 +12,8 @@ struct uart {
     void (*start)(const struct exo_console *console, volatile uint8_t *registers);
     /** How many bytes surely fit into the transmit FIFO now. */
     uint32_t (*room)(void);
-    void (*put)(uint8_t byte);
+    /** Also makes *note 0, if need be in its next life: see libos/exo/once.h. */
+    void (*put)(uint8_t byte, uint64_t *note);
     /** Whether a byte has come, and the byte. */
     bool (*received)(void);
     uint8_t (*get)(void);

@@ -4,6 +4,7 @@
  * behind I/O ports on a PC and in memory elsewhere.
  */
 #include "servers/tty/uart.h"
+#include <libos/exo/once.h>
 
 /* Registers (8.0), and the bits of them that we use. */
 enum {
@@ -68,9 +69,9 @@ static uint32_t room(void)
     return fifo_room;
 }
 
-static void put(uint8_t byte)
+static void put(uint8_t byte, uint64_t *note)
 {
-    write_register(DATA, byte);
+    once_put(PORTS, memory ? (uintptr_t)memory : DATA, byte, note);
     fifo_room--;
 }
 

@@ -158,6 +158,11 @@ static inline void hal_context_restart(struct hal_context *c)
     c->pc -= 4;
 }
 
+static inline uint64_t hal_context_pc(const struct hal_context *c)
+{
+    return c->pc;
+}
+
 static inline void hal_context_result(struct hal_context *c, int64_t value)
 {
     c->regs[0] = (uint64_t)value;

@@ -153,6 +153,11 @@ static inline void hal_context_restart(struct hal_context *c)
     c->user.pc -= 4;
 }
 
+static inline uint64_t hal_context_pc(const struct hal_context *c)
+{
+    return c->user.pc;
+}
+
 static inline void hal_context_result(struct hal_context *c, int64_t value)
 {
     c->user.a0 = (uint64_t)value;

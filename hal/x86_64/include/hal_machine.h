@@ -162,6 +162,11 @@ static inline void hal_context_restart(struct hal_context *c)
     c->rip -= 2;
 }
 
+static inline uint64_t hal_context_pc(const struct hal_context *c)
+{
+    return c->rip;
+}
+
 static inline void hal_context_result(struct hal_context *c, int64_t value)
 {
     c->rax = (uint64_t)value;
