@@ -204,7 +204,9 @@ void thread_kill(struct thread *t)
         return;
     }
     thread_stop(t);
-    if (env->thread_count == 0 && !env->object.dead)
+    if (env->object.dead)
+        env_end(env); /* which may have waited for this thread to leave its CPU */
+    else if (env->thread_count == 0)
         env_kill(env, EXO_EXITED, 0);
 }
 

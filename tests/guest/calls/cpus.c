@@ -161,6 +161,36 @@ static void an_environment_ends_on_all_processors(void)
     }
 }
 
+/* One thread ends, another was never started. */
+static int64_t child_exits(uint64_t spins)
+{
+    struct exo_thread_args args;
+
+    exo_sched_affinity(0, last());
+    thread_plan(0, count, 0, &args);
+    exo_thread_create(0, &args);
+    SHARED->word[3]++;
+    for (volatile uint64_t spin = 0; spin < spins; spin++)
+        ;
+    return exo_thread_exit(0, NULL);
+}
+
+/* At some spin the thread has entered the kernel to end itself, and waits for the lock. */
+static void an_environment_ends_while_its_threads_do(void)
+{
+    struct child c;
+
+    for (unsigned i = 0; i < 200; i++) {
+        child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);
+        uint32_t seen = SHARED->word[3];
+        child_go(&c, child_exits, i % 50);
+        UNTIL(SHARED->word[3] != seen);
+        EXPECT(exo_env_destroy(c.env, 7), EXO_OK);
+        EXPECT(child_wait(&c).status, 7);
+        child_drop(&c);
+    }
+}
+
 static void an_environment_stands_still_on_all_processors(void)
 {
     struct child c;
@@ -327,6 +357,7 @@ int main(void)
         T(suspended_elsewhere_it_stands_still),
         T(ended_elsewhere_it_does_no_more),
         T(an_environment_ends_on_all_processors),
+        T(an_environment_ends_while_its_threads_do),
         T(an_environment_stands_still_on_all_processors),
         T(unmapped_memory_is_gone_on_all_processors),
         T(protected_memory_is_protected_on_all_processors),
