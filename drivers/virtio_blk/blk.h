@@ -99,6 +99,11 @@ int64_t extent_make(uint32_t disk, uint64_t first, uint64_t sectors, uint32_t ri
 struct extent *extent_of_badge(uint64_t badge);
 void extent_release(struct extent *e); /* one queue less */
 void extent_unheld(struct extent *e);
+/** Whether somebody was lent a capability that badge_mint made. */
+bool badge_is_lent(exo_cap cap);
+/** Drops those that nobody was ever lent, because who asked died before the answer: they cannot become
+ *  childless. `used` is not looked at. @return whether there were any */
+bool extents_sweep(const struct extent *used);
 
 /* ---- queues (queue.c) ---------------------------------------------------------------------------- */
 
@@ -117,6 +122,8 @@ uint64_t queue_submit(struct queue *q, const struct block_request *requests, uin
 void request_done(uint32_t disk, uint32_t request, uint32_t error);
 void queues_tell(void);
 void queue_unheld(struct queue *q);
+/** As extents_sweep. */
+bool queues_sweep(void);
 /** In a new life: what the clients were promised is done. */
 void queues_recover(void);
 

@@ -71,3 +71,25 @@ void extent_unheld(struct extent *e)
     e->cap = 0;
     forget(e);
 }
+
+bool badge_is_lent(exo_cap cap)
+{
+    struct exo_cap_info info = {0};
+
+    return exo_cap_info(cap, &info) != EXO_OK || (info.flags & EXO_CAP_LENT);
+}
+
+bool extents_sweep(const struct extent *used)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < EXTENTS; i++) {
+        struct extent *e = &state.extents[i];
+
+        if (e == used || !e->valid || !e->cap || badge_is_lent(e->cap))
+            continue;
+        extent_unheld(e);
+        any = true;
+    }
+    return any;
+}

@@ -93,13 +93,31 @@ static int64_t make_part(const struct extent *e, const uint64_t *w)
     return extent_make(e->disk, e->first + w[0], w[1], rights);
 }
 
+/* When there is no room. What was made last may be among it: it is not to be found again. */
+static bool sweep(const struct extent *used)
+{
+    bool queues;
+
+    state.made.valid = false;
+    UNDO_ORDER();
+    queues = queues_sweep();
+    return extents_sweep(used) || queues;
+}
+
+static int64_t make_extent(const struct extent *e, const uint64_t *w)
+{
+    return e ? make_part(e, w) : make_disk(w[0]);
+}
+
 static int64_t serve_making(struct extent *e, const struct exo_message *m, struct answer *a)
 {
     uint64_t badge = exo_utcb()->badge;
     int64_t index = state.made.index;
 
     if (!is_again(m, badge)) {
-        index = e ? make_part(e, m->w) : make_disk(m->w[0]);
+        index = make_extent(e, m->w);
+        if (index == -ENFILE && sweep(e))
+            index = make_extent(e, m->w);
         note_made(m, badge, index);
     }
     if (index < 0)
@@ -140,6 +158,8 @@ static int64_t serve_queue(struct extent *e, const struct exo_message *m, exo_ca
         if (queues_drain(e->disk))
             return -EAGAIN;
         index = queue_make(e, (uint32_t)m->w[0], *got);
+        if (index == -ENFILE && sweep(e))
+            index = queue_make(e, (uint32_t)m->w[0], *got);
         note_made(m, badge, index);
         if (index >= 0)
             *got = 0;

@@ -145,6 +145,21 @@ void queue_unheld(struct queue *q)
     queue_forget(q);
 }
 
+bool queues_sweep(void)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < QUEUES; i++) {
+        struct queue *q = &state.queues[i];
+
+        if (!q->valid || !q->cap || badge_is_lent(q->cap))
+            continue;
+        queue_unheld(q);
+        any = true;
+    }
+    return any;
+}
+
 /* ---- requests ------------------------------------------------------------------------------------ */
 
 static bool moves_data(uint8_t kind)

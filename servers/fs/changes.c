@@ -34,6 +34,10 @@ struct change {
     uint64_t size;
 };
 KEPT static struct change *first, *last;
+KEPT static uint32_t noted; /* changes from `first` to `last` */
+
+#define NOTED_MANY  512u /* they are to get to the disk soon: a new life would be long about them */
+#define AGAIN_BATCH 32u  /* changes that are made again between two commits of the journal */
 
 static uint32_t ino(const struct inode *inode)
 {
@@ -217,7 +221,15 @@ static void change_note(struct change *c)
     else
         SET(first, c);
     SET(last, c);
+    SET(noted, noted + 1);
     disk_tick_later();
+}
+
+/* What an inode's attributes are, the newest note says for all before it in the same transaction. */
+static bool change_is_noted(const struct change *c)
+{
+    return c->kind == ATTRIBUTES && last && last->kind == ATTRIBUTES && last->inode == c->inode &&
+           !last->lost;
 }
 
 static int64_t change_do(struct change *c)
@@ -226,10 +238,13 @@ static int64_t change_do(struct change *c)
 
     if (status >= 0)
         status = make(c);
-    if (status < 0)
-        change_free(c);
-    else
+    if (status >= 0 && !change_is_noted(c)) {
         change_note(c);
+        return 0;
+    }
+    if (status >= 0)
+        SET(last->transaction, ext4_transaction(disk_volume));
+    change_free(c);
     return status < 0 ? status : 0;
 }
 
@@ -326,6 +341,7 @@ static void change_drop(struct change *c)
     SET(first, c->next);
     if (!first)
         SET(last, 0);
+    SET(noted, noted - 1);
     if (c->inode)
         inode_release(c->inode);
     if (c->at.dir)
@@ -351,6 +367,11 @@ void changes_settle(void)
 bool changes_wait(void)
 {
     return first != 0;
+}
+
+bool changes_are_many(void)
+{
+    return noted >= NOTED_MANY;
 }
 
 /* ---- in a new life ---- */
@@ -383,19 +404,31 @@ static int64_t make_again(struct change *c)
     return status < 0 && !is_done(c, status) ? status : 0;
 }
 
+/* Should this life end soon, too, the next one has less to do. */
+static void replay_commit(void)
+{
+    uint64_t ticket = 0;
+
+    if (ext4_sync(disk_volume, &ticket) >= 0)
+        changes_settle();
+    request_commit();
+}
+
 /* In order: each finds the volume as the ones before it have left it. */
 void changes_replay(void)
 {
     uint32_t made = 0, failed = 0;
 
-    for (struct change *c = first; c; c = c->next) {
+    for (struct change *c = first, *next; c; c = next) {
+        next = c->next;
         if (!c->lost)
             continue;
-        made++;
         failed += make_again(c) < 0;
         SET(c->transaction, ext4_transaction(disk_volume));
         SET(c->lost, false);
         request_commit();
+        if (++made % AGAIN_BATCH == 0)
+            replay_commit();
     }
     if (made)
         log_line("%s: %u changes were made again, %u failed", mounted_source, made, failed);

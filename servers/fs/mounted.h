@@ -69,7 +69,8 @@ void changes_settle(void);
 void changes_recovered(uint32_t committed);
 /** And once the volume is open: makes the lost ones again. */
 void changes_replay(void);
-bool changes_wait(void); /* for a commit */
+bool changes_wait(void);     /* for a commit */
+bool changes_are_many(void); /* and should not for long */
 
 /* ---- writeback.c ---- */
 

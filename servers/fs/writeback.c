@@ -274,23 +274,27 @@ int64_t disk_sync(struct inode *inode)
 
 /* ---- now and then ---- */
 
-static bool ticking; /* of this life */
+static enum { RESTS, LATER, SOON } tick; /* of this life */
 
 void disk_tick_later(void)
 {
-    if (!ticking)
+    if (tick == RESTS)
         port_timer(EVERY_NS);
-    ticking = true;
+    if (tick != SOON && changes_are_many())
+        port_timer(1);
+    tick = changes_are_many() ? SOON : LATER;
 }
 
 void disk_tick(void)
 {
     int64_t status;
 
-    ticking = false;
+    tick = RESTS;
     if ((status = disk_sync(0)) < 0)
         log_line("%s: not everything could be written: error %lld", mounted_source,
                  (long long)-status);
-    if (first || changes_wait())
-        disk_tick_later();
+    if (!first && !changes_wait())
+        return;
+    port_timer(EVERY_NS);
+    tick = status < 0 ? SOON : LATER; /* what failed is not tried all the time */
 }

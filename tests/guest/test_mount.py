@@ -110,7 +110,7 @@ def _keeps_files_when(kills, deaths):
 
 
 def ext4_loses_nothing_when_fs_dies():
-    for period, deaths in ((700_001, 200), (5_000_011, 50), (20_000_003, 10)):
+    for period, deaths in ((700_001, 200), (5_000_011, 20), (20_000_003, 3)):
         _keeps_files_when(f"kill_fs_from_ns=50000000 kill_fs_ns={period} kill_fs_count=300", deaths)
 
 

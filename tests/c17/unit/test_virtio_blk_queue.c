@@ -21,6 +21,7 @@ static jmp_buf death;
 static uint64_t steps_left = UINT64_MAX; /* calls out of the driver until it dies */
 static uint64_t next_handle;
 static uint32_t revoked;
+static exo_cap lent; /* the only one that somebody holds */
 
 static void step(void)
 {
@@ -42,6 +43,10 @@ int64_t test_trap(uint64_t number, const uint64_t a[6])
     case EXO_NR_cap_derive:
     case EXO_NR_region_create: return (int64_t)(1000 + next_handle++);
     case EXO_NR_cap_revoke: revoked++; return EXO_OK;
+    case EXO_NR_cap_info:
+        *(struct exo_cap_info *)a[1] =
+            (struct exo_cap_info){.flags = a[0] == lent ? EXO_CAP_LENT : 0};
+        return EXO_OK;
     default: return EXO_OK;
     }
 }
@@ -245,6 +250,17 @@ static void life(void)
     for (uint32_t i = 0; i < QUEUES; i++)
         ASSERT_EQ(queue_make(&state.extents[0], 0, 0), i);
     ASSERT_EQ(queue_make(&state.extents[0], 0, 0), -ENFILE);
+    TEST_END();
+
+    TEST_BEGIN("what was made and never lent makes room");
+    lent = state.extents[2].cap;
+    ASSERT_TRUE(queues_sweep());
+    ASSERT_EQ(state.extents[0].users, 0);
+    ASSERT_TRUE(extents_sweep(&state.extents[1]));
+    for (uint32_t i = 0; i < EXTENTS; i++)
+        ASSERT_EQ(state.extents[i].valid, i == 1 || i == 2);
+    ASSERT_FALSE(queues_sweep());
+    ASSERT_FALSE(extents_sweep(&state.extents[1]));
     TEST_END();
 }
 
