@@ -70,12 +70,15 @@ def stack_overflow_is_a_segv():
 
 def _random_linux_calls(calls, seed, options=()):
     """Three times as many random calls, by processes that are started again when they end. The
-    servers' notes grow with the most that they ever saw; what is lost at each life does not stop."""
-    result = sh(f"for i in 1 2 3; do mkdir /tmp/f; chown 4711:4711 /tmp/f; "
+    servers' notes grow with the most that they ever saw; what is lost at each life does not stop.
+    A file that is root's stays what it is, though the processes have a link to it."""
+    result = sh("cp /etc/passwd /tmp/p; "
+                f"for i in 1 2 3; do mkdir /tmp/f; chown 4711:4711 /tmp/f; ln -s /etc/passwd /tmp/f/a; "
                 f"{PROGRAMS}/fuzz {calls} $(({seed} + i * 1000000)) /tmp/f; rm -rf /tmp/f; sleep 1; "
-                "cat /proc/exo/resources; done; echo shell lives; seq 1 3 | sort -rn | head -n 1",
+                "cat /proc/exo/resources; done; cmp /tmp/p /etc/passwd && ps -o user= -p 1; "
+                "echo shell lives; seq 1 3 | sort -rn | head -n 1",
                 options=[*guest_programs(), *options])
-    check_match(result, r"shell lives\n3\n")
+    check_match(result, r"root\nshell lives\n3\n")
     check(result.text.count(" lives, ") == 3, result)
     frames, objects, caps = ([int(n) for n in re.findall(rf"{name} (\d+)", result.text)]
                              for name in ("frames_free", "objects", "caps"))

@@ -15,6 +15,8 @@
  */
 #include "contract.h"
 
+#include "../chance.h"
+
 #include <exo/boot.h>
 #include <libos/exo/options.h>
 
@@ -59,39 +61,6 @@ struct shape {
 static const struct shape shapes[] = {
 #include <exo/calls.def>
 };
-
-/* ---- chance ------------------------------------------------------------------------------------ */
-
-static uint64_t state;
-
-static uint64_t draw(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545f4914f6cdd1du >> 8;
-}
-
-static bool one_in(unsigned n)
-{
-    return draw() % n == 0;
-}
-
-static uint64_t anything(void)
-{
-    uint64_t r = draw();
-
-    switch (r >> 8 & 7) {
-    case 0: return 0;
-    case 1: return r >> 52;
-    case 2: return r;
-    case 3: return r << 8 | 0xff;
-    case 4: return UINT64_MAX - (r >> 53);
-    case 5: return (uint64_t)1 << (r >> 32 & 63);
-    case 6: return ((uint64_t)1 << (r >> 32 & 63)) - 1;
-    default: return (uintptr_t)KERNEL_VA + (r >> 16);
-    }
-}
 
 /* ---- a life ------------------------------------------------------------------------------------ */
 
@@ -231,7 +200,7 @@ static void call_once(void)
 
 static int64_t live(uint64_t seed)
 {
-    state = seed * 0x9e3779b97f4a7c15u + 1;
+    chance = seed * 0x9e3779b97f4a7c15u + 1;
     for (unsigned i = 0; i < LIFE_CALLS; i++) {
         if (i % 64 == 0) {
             fill_buffer();
@@ -242,7 +211,7 @@ static int64_t live(uint64_t seed)
     return 0;
 }
 
-/* Another thread of it does the same, with the same `state` and `made`: what they do to each other's
+/* Another thread of it does the same, with the same `chance` and `made`: what they do to each other's
  * numbers is welcome. */
 static void live_beside(uint64_t seed)
 {
@@ -253,7 +222,7 @@ static void live_beside(uint64_t seed)
 
 static int64_t live_with_a_thread(uint64_t seed)
 {
-    state = seed;
+    chance = seed;
     thread_go(0, live_beside, seed);
     return live(seed);
 }
@@ -306,7 +275,7 @@ static uint64_t one_life(uint64_t seed, exo_cap endpoint)
     exo_time until = now() + LIFE_TIME;
     struct exo_env_info info = {.cause = EXO_ALIVE};
 
-    state = seed;
+    chance = seed;
     child_make(&friend, CHILD_FRAMES, CHILD_OBJECTS);
     given[7] = OK(exo_cap_copy(friend.env, 0, 0));
     child_make(&c, CHILD_FRAMES, CHILD_OBJECTS);

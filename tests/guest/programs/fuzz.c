@@ -11,6 +11,8 @@
  *
  * What was random about a life comes from the seed and its number. Status 0: all calls were made.
  */
+#include "../chance.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -47,38 +49,8 @@ static struct shared {
     uint64_t spoiled[64];   /* it may write here as well */
 } * shared;
 
-static uint64_t state;
 static uint8_t *area; /* PAGES pages; behind them nothing is mapped */
 static pid_t self;
-
-static uint64_t draw(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * 0x2545f4914f6cdd1du >> 8;
-}
-
-static bool one_in(unsigned n)
-{
-    return draw() % n == 0;
-}
-
-static uint64_t anything(void)
-{
-    uint64_t r = draw();
-
-    switch (r >> 8 & 7) {
-    case 0: return 0;
-    case 1: return r >> 48;
-    case 2: return r << 8 | 0xff;
-    case 3: return UINT64_MAX - (r >> 52);
-    case 4: return (uint64_t)1 << (r >> 32 & 63);
-    case 5: return ((uint64_t)1 << (r >> 32 & 63)) - 1;
-    case 6: return 0xffff800000000000u + (r >> 20);
-    default: return r;
-    }
-}
 
 static uint64_t pointer(void)
 {
@@ -267,14 +239,14 @@ static void live(uint64_t seed)
     struct sigaction wake = {.sa_handler = wake_up};
     pthread_t beside;
 
-    state = seed * 0x9e3779b97f4a7c15u + 1;
+    chance = seed * 0x9e3779b97f4a7c15u + 1;
     setrlimit(RLIMIT_NOFILE, &some);
     setrlimit(RLIMIT_AS, &memory);
     setrlimit(RLIMIT_FSIZE, &memory);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    open_some();
     if (setgid(USER) != 0 || setuid(USER) != 0)
         _exit(1);
+    open_some(); /* not before: the last life may have left a link to /etc/passwd as "a" */
     self = getpid();
     sigaction(SIGALRM, &wake, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
@@ -313,6 +285,7 @@ static void one_life(uint64_t seed)
     pid_t child;
 
     shared->calls = 0;
+    chmod(".", 0700); /* which the last life may have closed */
     child = fork();
     if (child == 0)
         live(seed);
