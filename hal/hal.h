@@ -182,10 +182,12 @@ void hal_space_flush_here(struct hal_space *space, uint64_t va);
 /** Maps a kernel-owned frame read-only for users at EXO_VIEW_VA in every space made afterwards. */
 void hal_view_set(pfn_t frame);
 
-/* Entries, all inline. rights: EXO_MAP_READ/WRITE/EXEC; soft: HAL_SOFT_*; device: uncached. */
+/* Entries, all inline. rights: EXO_MAP_READ/WRITE/EXEC; soft: HAL_SOFT_*; device: uncached. A new one is
+ * clean, and counts as referenced: whoever enters a page is about to use it, and some processors take a
+ * trap to note that. */
 hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device);
 /** Replaces an entry and answers the old one, in one atomic step: while the kernel looks, the processor
- *  of another CPU may note in it that the page was written. Every change of a present entry goes
+ *  of another CPU may note in it that the page was used, or written. Every change of a present entry goes
  *  through this; an entry that was 0 may be written plainly, as no processor changes one. */
 hal_pte_t hal_pte_swap(hal_pte_t *entry, hal_pte_t value);
 bool hal_pte_present(hal_pte_t entry);
@@ -195,6 +197,8 @@ uint32_t hal_pte_soft(hal_pte_t entry);
 bool hal_pte_none8(const hal_pte_t *entries); /* eight in a row (of one table) are all 0 */
 bool hal_pte_dirty(hal_pte_t entry);
 hal_pte_t hal_pte_clean(hal_pte_t entry); /* the same, not dirty */
+bool hal_pte_referenced(hal_pte_t entry);
+hal_pte_t hal_pte_unreferenced(hal_pte_t entry); /* the same, until the next access */
 
 /* ---- user memory ------------------------------------------------------------------------------- */
 

@@ -45,6 +45,7 @@ static void features_read(void)
 
     if (field(mmfr1, MMFR1_PAN_SHIFT) == 0 || field(isar0, ISAR0_ATOMIC_SHIFT) < 2)
         kernel_panic("the processor is older than Armv8.1");
+    cpu_features.access_flag = field(mmfr1, MMFR1_HAFDBS_SHIFT) >= 1;
     cpu_features.dirty_bit = field(mmfr1, MMFR1_HAFDBS_SHIFT) >= 2;
     cpu_features.random = field(isar0, ISAR0_RNDR_SHIFT) != 0;
     cpu_features.asid16 = field(mmfr0, MMFR0_ASID_SHIFT) == 2;
@@ -115,7 +116,8 @@ void cpu_start_other(void)
 {
     uint64_t tcr = SYSREG_READ(tcr_el1);
     tcr |= cpu_features.asid16 ? TCR_AS : 0;
-    tcr |= cpu_features.dirty_bit ? TCR_HA | TCR_HD : 0;
+    tcr |= cpu_features.access_flag ? TCR_HA : 0;
+    tcr |= cpu_features.dirty_bit ? TCR_HD : 0;
     /* ID_AA64MMFR2_EL1 by number: the assembler knows the name from Armv8.2 on only. */
     tcr |= field(SYSREG_READ(s3_0_c0_c7_2), MMFR2_E0PD_SHIFT) ? TCR_E0PD1 : 0;
     SYSREG_WRITE(tcr_el1,

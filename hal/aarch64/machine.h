@@ -29,7 +29,8 @@ static inline void isb(void)
 
 /* Optional features, found once by cpu_start (cpu.c). */
 struct cpu_features {
-    bool dirty_bit;          /* FEAT_HAFDBS: the processor notes writes in page table entries */
+    bool access_flag;        /* FEAT_HAFDBS: the processor notes accesses in page table entries, */
+    bool dirty_bit;          /* and the first write as well */
     bool random;             /* FEAT_RNG */
     bool asid16;             /* 16 bits of ASID; else 8 */
     uint64_t pstate_allowed; /* what user code may set in PSTATE */
@@ -152,9 +153,9 @@ _Noreturn void trap_unexpected(unsigned which, struct hal_context *frame);
 void interrupt_serve(void); /* interrupt.c: whatever the GIC has for this CPU */
 void clock_interrupt(void); /* clock.c: the timer's */
 
-/** Notes in the entry for va that the page was written, if it is a writable page that was clean: what
- *  a processor without FEAT_HAFDBS leaves to us. False: it is not. (space.c) */
-bool space_note_dirty(uint64_t va);
+/** Notes in the entry for va that the page was used, and with `write`, if it is a writable page, that it
+ *  was written: what a processor without FEAT_HAFDBS leaves to us. False: there is no such page. (space.c) */
+bool space_note_use(uint64_t va, bool write);
 
 /** A call of the firmware (PSCI; log.c). */
 int64_t firmware_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c);

@@ -117,21 +117,22 @@ void hal_space_flush_here(struct hal_space *space, uint64_t va)
     __asm__ volatile("dsb nsh\n\tisb" : : : "memory");
 }
 
-/* ---- dirty pages ------------------------------------------------------------------------------- */
+/* ---- pages that are used ----------------------------------------------------------------------- */
 
 /* Without any lock: the space is loaded here, so its tables stay; and an entry that changes under our
  * hands is simply looked at again. */
-bool space_note_dirty(uint64_t va)
+bool space_note_use(uint64_t va, bool write)
 {
     struct hal_space *space = machine_cpu()->loaded;
     hal_pte_t *e = space ? hal_space_entry(space, va, 0) : 0;
-    hal_pte_t old = e ? __atomic_load_n(e, __ATOMIC_RELAXED) : 0;
+    hal_pte_t old = e ? __atomic_load_n(e, __ATOMIC_RELAXED) : 0, noted;
 
     do {
-        if (!(old & PTE_VALID) || !(old & PTE_DBM))
+        if (!(old & PTE_VALID) || (write && !(old & PTE_DBM)))
             return false;
-    } while (!__atomic_compare_exchange_n(e, &old, old & ~(hal_pte_t)PTE_RDONLY, true,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+        noted = (old | PTE_AF) & ~(hal_pte_t)(write ? PTE_RDONLY : 0);
+    } while (
+        !__atomic_compare_exchange_n(e, &old, noted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     hal_space_flush_here(space, va);
     return true;
 }

@@ -40,11 +40,15 @@ static uint64_t untagged(uint64_t va)
     return (uint64_t)((int64_t)(va << 8) >> 8);
 }
 
-/* The first write to a clean page, on a processor that does not note it by itself. */
-static bool is_first_write(uint64_t va, uint64_t esr)
+/* The first access to a page since it was asked about, or the first write to a clean one, on a processor
+ * that does not note it by itself. */
+static bool is_first_use(uint64_t va, uint64_t esr)
 {
-    return STATUS(esr) == ST_PERMISSION && fault_access(esr) == EXO_MAP_WRITE &&
-           !cpu_features.dirty_bit && space_note_dirty(va);
+    bool write = fault_access(esr) == EXO_MAP_WRITE;
+    bool ours = STATUS(esr) == ST_ACCESS_FLAG ||
+                (STATUS(esr) == ST_PERMISSION && write && !cpu_features.dirty_bit);
+
+    return ours && space_note_use(va, write);
 }
 
 void trap_from_user(struct hal_context *context, uint64_t esr, uint64_t far)
@@ -55,7 +59,7 @@ void trap_from_user(struct hal_context *context, uint64_t esr, uint64_t far)
     bool is_abort = CLASS(esr) == DATA_USER || CLASS(esr) == FETCH_USER;
 
     if (is_abort && is_page_fault(esr)) {
-        if (!is_first_write(va, esr))
+        if (!is_first_use(va, esr))
             kernel_page_fault(va, fault_access(esr), esr);
     } else {
         kernel_exception(CLASS(esr), is_abort ? va : 0, esr);
@@ -121,7 +125,7 @@ void trap_from_kernel(struct hal_context *frame, uint64_t esr, uint64_t far)
     if (!fixup)
         fatal("exception", frame, esr, far);
     if (!is_page_fault(esr) ||
-        (!is_first_write(far, esr) && !kernel_fault_in(far, fault_access(esr))))
+        (!is_first_use(far, esr) && !kernel_fault_in(far, fault_access(esr))))
         frame->pc = fixup;
 }
 

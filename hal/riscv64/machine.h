@@ -41,10 +41,11 @@ enum cause { /* 4.1.8, table 16 */
 
 /* Optional features, found once by boot_info_read (the device tree's word) and cpu_start. */
 struct cpu_features {
-    bool zicboz;     /* cbo.zero */
-    bool fpu;        /* F and D */
-    bool stimecmp;   /* Sstc: the timer is a register */
-    bool notes_dirt; /* the processor sets D of an entry itself; else a store faults (Svade) */
+    bool zicboz;   /* cbo.zero */
+    bool fpu;      /* F and D */
+    bool stimecmp; /* Sstc: the timer is a register */
+    bool
+        notes_use; /* the processor sets A and D of an entry itself; else the access faults (Svade) */
 };
 extern struct cpu_features cpu_features;
 extern uint32_t zero_block; /* bytes that cbo.zero clears; 0: there is none (page.S) */
@@ -193,8 +194,9 @@ void trap_from_kernel(struct hal_context *frame, uint64_t cause, uint64_t value)
 void interrupt_serve(void); /* interrupt.c: all that are pending */
 void clock_interrupt(void); /* clock.c */
 bool fpu_wanted(void); /* context.c: an illegal instruction: switches the FPU on if it was off */
-bool space_dirty(
-    uint64_t va); /* space.c: sets D where a store to va needs it; false: it does not */
+/* space.c: sets A, and D for a store, where an access to va that its entry allows (EXO_MAP_*) lacks them;
+ * false: it lacks something else. */
+bool space_note_use(uint64_t va, uint32_t access);
 
 /* Forgets a translation on this hart. */
 static inline void translation_forget(uint64_t va)

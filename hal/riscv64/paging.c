@@ -115,13 +115,13 @@ static void map_direct(uint64_t from, uint64_t to)
     map(DIRECT_BASE + fixed_end, fixed_end, to - fixed_end, DATA);
 }
 
-/* Whether the processor notes a store in the entry by itself: a store is tried, on a page whose entry
- * does not say D. */
-static void dirt_try(void)
+/* Whether the processor notes accesses in the entry by itself, A and D alike (4.3.1): a store is tried, on
+ * a page whose entry does not say D. */
+static void use_try(void)
 {
     map(TRIAL_VA, table_take(), PAGE, DATA & ~PTE_D);
     probe_store(TRIAL_VA);
-    cpu_features.notes_dirt = *entry_at(TRIAL_VA, 12) & PTE_D;
+    cpu_features.notes_use = *entry_at(TRIAL_VA, 12) & PTE_D;
     *entry_at(TRIAL_VA, 12) = 0;
     translation_forget(TRIAL_VA);
 }
@@ -141,7 +141,7 @@ void paging_start(struct hal_boot *boot)
         map(PLIC_VA, m->plic_pa & ~(PAGE - 1), round_up(m->plic_bytes), DEVICE);
     csr_write(satp, (uint64_t)SATP_SV48 << 60 | kernel_root >> 12);
     __asm__ volatile("sfence.vma" : : : "memory");
-    dirt_try();
+    use_try();
 
     ram_cut(boot, PA(image_start), PA(image_end));
     ram_cut(boot, heap, heap_next);

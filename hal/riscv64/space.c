@@ -137,22 +137,22 @@ void hal_space_flush(struct hal_space *space, uint64_t va)
         flush_harts(loaded & ~self, va);
 }
 
-/* ---- a processor that does not set D (Svade) --------------------------------------------------- */
+/* ---- a processor that does not set A and D (Svade) ---------------------------------------------- */
 
-bool space_dirty(uint64_t va)
+/* Without any lock: the space is loaded here, so its tables stay; and an entry that changes under our
+ * hands is simply looked at again. */
+bool space_note_use(uint64_t va, uint32_t access)
 {
-    uint64_t *table = (uint64_t *)(DIRECT_BASE + (csr_read(satp) << 20 >> 8));
+    struct hal_space *space = machine_cpu()->space;
+    hal_pte_t *e = space ? hal_space_entry(space, va, 0) : 0;
+    hal_pte_t old = e ? __atomic_load_n(e, __ATOMIC_RELAXED) : 0;
+    hal_pte_t use = access == EXO_MAP_WRITE ? PTE_A | PTE_D : PTE_A;
 
-    for (unsigned shift = 39; shift > 12; shift -= 9) {
-        uint64_t entry = table[va >> shift & 511];
-        if (!entry)
+    do {
+        if ((hal_pte_rights(old) & access) != access || (old & use) == use)
             return false;
-        table = table_of(entry);
-    }
-    uint64_t *entry = &table[va >> 12 & 511];
-    if ((*entry & (PTE_V | PTE_W | PTE_D)) != (PTE_V | PTE_W))
-        return false;
-    __atomic_fetch_or(entry, PTE_D, __ATOMIC_RELAXED);
+    } while (
+        !__atomic_compare_exchange_n(e, &old, old | use, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     translation_forget(va);
     return true;
 }

@@ -19,13 +19,12 @@ static uint32_t fault_access(uint64_t cause)
     }
 }
 
-/* A fault that is the processor's matter and not the environment's: a store that it wants noted in the
+/* A fault that is the processor's matter and not the environment's: an access that it wants noted in the
  * entry. (Where it remembers that there was no translation, as 4.2.1 lets it, the generic kernel finds
  * an entry that allows the access, and calls hal_space_flush_here.) */
 static bool fault_is_ours(uint64_t va, uint32_t access)
 {
-    return access == EXO_MAP_WRITE && !cpu_features.notes_dirt && va < EXO_USER_TOP &&
-           space_dirty(va);
+    return !cpu_features.notes_use && space_note_use(va, access);
 }
 
 void trap_from_user(struct hal_context *context, uint64_t cause, uint64_t value)

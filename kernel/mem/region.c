@@ -397,31 +397,58 @@ int64_t sys_region_read(exo_cap region, uint64_t offset, void *to, uint64_t byte
     return (int64_t)done;
 }
 
-int64_t sys_region_harvest(exo_cap region, uint64_t index, uint64_t pages, uint64_t *bitmap)
+#define HARVEST_PAGES 512u
+
+/* Of each kind that is asked for, one bit a page. */
+struct harvest {
+    uint64_t to[2]; /* the addresses: dirty, referenced; 0: not asked for */
+    uint64_t bytes; /* of each */
+    uint64_t words[2][HARVEST_PAGES / 64];
+};
+
+static bool harvest_out(const struct harvest *h)
 {
+    return (!h->to[0] || hal_copy_out(h->to[0], h->words[0], h->bytes)) &&
+           (!h->to[1] || hal_copy_out(h->to[1], h->words[1], h->bytes));
+}
+
+/* What mappings that are gone noted, and what those that are do. What is dirty and not asked for may be
+ * known only here now: it stays noted. */
+static uint32_t harvest_page(struct region *r, uint64_t index, uint64_t *at, uint32_t wanted)
+{
+    uint32_t noted =
+        space_harvest_source(&r->source, index, wanted) | (*at & DIRTY ? NOTED_DIRTY : 0);
+
+    *at &= ~DIRTY;
+    if (noted & ~wanted & NOTED_DIRTY)
+        *at |= DIRTY;
+    return noted & wanted;
+}
+
+int64_t sys_region_harvest(exo_cap region, uint64_t index, uint64_t pages, uint64_t *dirty,
+                           uint64_t *referenced)
+{
+    struct harvest h = {.to = {(uintptr_t)dirty, (uintptr_t)referenced},
+                        .bytes = (pages + 63) / 64 * 8};
+    uint32_t wanted = (dirty ? NOTED_DIRTY : 0) | (referenced ? NOTED_REFERENCED : 0);
     struct region *r;
-    uint64_t words[8] = {0};
-    int64_t st, dirty = 0;
+    int64_t st, count = 0;
 
     if ((st = region_of(region, EXO_R_CONTROL, &r)) != EXO_OK)
         return st;
-    if (pages > 512 || !range_ok(index, pages, r->source.pages))
+    if (pages > HARVEST_PAGES || !range_ok(index, pages, r->source.pages) || !wanted)
         return EXO_EINVAL;
-    uint64_t bytes = (pages + 63) / 64 * 8;
-    if (!hal_copy_out((uintptr_t)bitmap, words, bytes)) /* before anything is forgotten */
+    if (!harvest_out(&h)) /* before anything is forgotten */
         return EXO_EFAULT;
     for (uint64_t i = 0; i < pages; i++) {
         uint64_t *at = place(r, index + i, false);
+        uint32_t noted = at && *at != 0 ? harvest_page(r, index + i, at, wanted) : 0;
 
-        if (!at || *at == 0)
-            continue;
-        bool noted = *at & DIRTY;
-        *at &= ~DIRTY;
-        if (space_clean_source(&r->source, index + i) || noted) {
-            words[i / 64] |= (uint64_t)1 << (i % 64);
-            dirty++;
+        for (unsigned kind = 0; kind < 2; kind++) {
+            h.words[kind][i / 64] |= (uint64_t)(noted >> kind & 1) << i % 64;
+            count += noted >> kind & 1;
         }
     }
     space_flush_source(&r->source);
-    return hal_copy_out((uintptr_t)bitmap, words, bytes) ? dirty : EXO_EFAULT;
+    return harvest_out(&h) ? count : EXO_EFAULT;
 }

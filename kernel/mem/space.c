@@ -702,21 +702,30 @@ void space_unmap_source(struct source *source, uint64_t index)
     }
 }
 
-bool space_clean_source(struct source *source, uint64_t index)
+static uint32_t notes_of(hal_pte_t e)
+{
+    return (hal_pte_dirty(e) ? NOTED_DIRTY : 0) | (hal_pte_referenced(e) ? NOTED_REFERENCED : 0);
+}
+
+uint32_t space_harvest_source(struct source *source, uint64_t index, uint32_t wanted)
 {
     uint64_t va;
-    bool dirty = false;
+    uint32_t noted = 0;
 
     for (struct vma *v = source->mappings; v; v = v->source_next) {
         hal_pte_t *e = borrowed_entry(v, index, &va);
 
-        if (e && hal_pte_dirty(*e)) {
-            hal_pte_swap(e, hal_pte_clean(*e)); /* nothing but the dirty bit can change meanwhile */
-            stale(v->space, va);
-            dirty = true;
-        }
+        if (!e || !(notes_of(*e) & wanted))
+            continue;
+        hal_pte_t value = *e; /* nothing but these notes can change meanwhile */
+        if (wanted & NOTED_DIRTY)
+            value = hal_pte_clean(value);
+        if (wanted & NOTED_REFERENCED)
+            value = hal_pte_unreferenced(value);
+        noted |= notes_of(hal_pte_swap(e, value));
+        stale(v->space, va);
     }
-    return dirty;
+    return noted;
 }
 
 bool space_unmap_cap(struct source *source, cap_id cap, unsigned *budget)

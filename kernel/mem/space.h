@@ -117,10 +117,15 @@ int64_t space_preserve(struct space *s, uint64_t start, uint64_t end, bool keep)
 int64_t space_restore(struct space *s, struct space *image, uint64_t *at, unsigned *budget,
                       cap_id (*cap_in)(struct space *to, const struct vma *v));
 
-/** Takes page `index` of a source out of every space that borrows it; collects and clears the dirty bits
- *  of a page. After one or many of these, space_flush_source; until then the frames stay. */
+#define NOTED_DIRTY      1u
+#define NOTED_REFERENCED 2u
+
+/** Takes page `index` of a source out of every space that borrows it; clears of a page, in all of them,
+ *  those of the processors' notes (NOTED_*) that are `wanted`, and answers what they were: also one that
+ *  is not wanted, as it may be lost. After one or many of these, space_flush_source; until then the
+ *  frames stay. */
 void space_unmap_source(struct source *source, uint64_t index);
-bool space_clean_source(struct source *source, uint64_t index);
+uint32_t space_harvest_source(struct source *source, uint64_t index, uint32_t wanted);
 void space_flush_source(struct source *source);
 /** Forgets the mappings made by a capability, from their front. False: *budget present pages were taken
  *  out, and more are left. */

@@ -240,7 +240,7 @@ void port_region_limit(exo_cap region, uint64_t pages)
 
 int64_t port_region_harvest(exo_cap region, uint64_t page, uint64_t pages, uint64_t *dirty)
 {
-    return to_errno(exo_region_harvest(region, page, pages, dirty));
+    return to_errno(exo_region_harvest(region, page, pages, dirty, 0));
 }
 
 int64_t port_region_adopt(exo_cap region, uint64_t page, uint64_t archive_page, uint64_t pages)

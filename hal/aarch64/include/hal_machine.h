@@ -144,6 +144,16 @@ static inline hal_pte_t hal_pte_clean(hal_pte_t entry)
     return entry | PTE_RDONLY;
 }
 
+static inline bool hal_pte_referenced(hal_pte_t entry)
+{
+    return entry & PTE_AF;
+}
+
+static inline hal_pte_t hal_pte_unreferenced(hal_pte_t entry)
+{
+    return entry & ~(hal_pte_t)PTE_AF;
+}
+
 /* ---- native calls ------------------------------------------------------------------------------ */
 
 /* Argument registers of a native call: x0 .. x5, as Linux has them. */

@@ -72,11 +72,12 @@ static inline void hal_page_copy(void *to, const void *from)
     memcpy(to, from, 4096);
 }
 
-/* ---- entries: frame << 12, held 1, R 2, W 4, X 8, dirty 16, device 32, soft bits 64 and 128 -------- */
+/* ---- entries: frame << 12, held 1, R 2, W 4, X 8, dirty 16, device 32, soft bits 64 and 128,
+ * referenced 256 */
 
 static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device)
 {
-    return (uint64_t)frame << 12 | 1 | (uint64_t)rights << 1 | (device ? 32 : 0) | soft << 6;
+    return (uint64_t)frame << 12 | 1 | (uint64_t)rights << 1 | (device ? 32 : 0) | soft << 6 | 256;
 }
 static inline bool hal_pte_present(hal_pte_t entry)
 {
@@ -112,6 +113,14 @@ static inline bool hal_pte_dirty(hal_pte_t entry)
 static inline hal_pte_t hal_pte_clean(hal_pte_t entry)
 {
     return entry & ~(hal_pte_t)16;
+}
+static inline bool hal_pte_referenced(hal_pte_t entry)
+{
+    return entry & 256;
+}
+static inline hal_pte_t hal_pte_unreferenced(hal_pte_t entry)
+{
+    return entry & ~(hal_pte_t)256;
 }
 
 /* ---- calls and time ------------------------------------------------------------------------------ */

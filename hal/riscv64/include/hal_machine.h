@@ -77,8 +77,7 @@ static inline pfn_t hal_frame_of(const void *ptr)
  * when it goes to another thread. */
 extern uint64_t hal_code_epoch;
 
-/* Whatever has a right can be read: W without R is reserved. A is always set, as nobody looks at it.
- * What an executable page holds was stored as data: fence.i lets this hart's fetches see it (3.1); how
+/* Whatever has a right can be read: W without R is reserved. What an executable page holds was stored as data: fence.i lets this hart's fetches see it (3.1); how
  * the others learn of it says space.c. A
  * device's registers are uncached because the platform says so of their addresses (3.6). */
 static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device)
@@ -137,6 +136,16 @@ static inline bool hal_pte_dirty(hal_pte_t entry)
 static inline hal_pte_t hal_pte_clean(hal_pte_t entry)
 {
     return entry & ~(hal_pte_t)PTE_D;
+}
+
+static inline bool hal_pte_referenced(hal_pte_t entry)
+{
+    return entry & PTE_A;
+}
+
+static inline hal_pte_t hal_pte_unreferenced(hal_pte_t entry)
+{
+    return entry & ~(hal_pte_t)PTE_A;
 }
 
 /* ---- native calls ------------------------------------------------------------------------------ */

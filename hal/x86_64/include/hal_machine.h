@@ -88,7 +88,7 @@ static inline pfn_t hal_frame_of(const void *ptr)
 
 static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device)
 {
-    hal_pte_t entry = (uint64_t)frame << 12 | PTE_HELD | PTE_U | soft << PTE_SOFT_SHIFT;
+    hal_pte_t entry = (uint64_t)frame << 12 | PTE_HELD | PTE_U | PTE_A | soft << PTE_SOFT_SHIFT;
     entry |= rights ? PTE_P : 0;
     entry |= rights & EXO_MAP_WRITE ? PTE_W : 0;
     entry |= rights & EXO_MAP_EXEC ? 0 : PTE_NX;
@@ -139,6 +139,16 @@ static inline bool hal_pte_dirty(hal_pte_t entry)
 static inline hal_pte_t hal_pte_clean(hal_pte_t entry)
 {
     return entry & ~(hal_pte_t)PTE_D;
+}
+
+static inline bool hal_pte_referenced(hal_pte_t entry)
+{
+    return entry & PTE_A;
+}
+
+static inline hal_pte_t hal_pte_unreferenced(hal_pte_t entry)
+{
+    return entry & ~(hal_pte_t)PTE_A;
 }
 
 /* ---- native calls ------------------------------------------------------------------------------ */

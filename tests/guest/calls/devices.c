@@ -99,7 +99,7 @@ static void physical_addresses_beyond_the_processor_are_survived(void)
             continue;
         OK(exo_map(0, page(0), 1, (exo_cap)device, 0, EXO_MAP_READ));
         exo_entropy((uint64_t *)page(0));
-        exo_region_harvest((exo_cap)device, 0, 1, (uint64_t *)page(0));
+        exo_region_harvest((exo_cap)device, 0, 1, (uint64_t *)page(0), 0);
         int64_t st = exo_account_info(0, (uint64_t *)page(0));
         EXPECT(st, EXO_EFAULT);
         exo_wake((void *)page(0), 1);

@@ -253,21 +253,69 @@ static void harvest_tells_and_clears_what_is_dirty(void)
     OK(exo_map(0, page(200), 100, region, 0, RW));
     for (unsigned i = 0; i < 100; i++)
         EXPECT(WORD(page(i)), 0); /* reading does not make it dirty */
-    EXPECT(exo_region_harvest(region, 0, 100, bits), 0);
+    EXPECT(exo_region_harvest(region, 0, 100, bits, 0), 0);
     WORD(page(3)) = 1;
     WORD(page(200 + 65)) = 1;
-    EXPECT(exo_region_harvest(region, 0, 100, bits), 2);
+    EXPECT(exo_region_harvest(region, 0, 100, bits, 0), 2);
     EXPECT(bits[0], 1 << 3);
     EXPECT(bits[1], 1 << 1);
-    EXPECT(exo_region_harvest(region, 0, 100, bits), 0);
+    EXPECT(exo_region_harvest(region, 0, 100, bits, 0), 0);
     WORD(page(3)) = 2; /* again: the processor must have forgotten that it was dirty */
-    EXPECT(exo_region_harvest(region, 3, 1, bits), 1);
+    EXPECT(exo_region_harvest(region, 3, 1, bits, 0), 1);
     EXPECT(bits[0], 1);
-    CAP_ERRORS(exo_region_harvest(C, 0, 1, bits), some_frame, region, EXO_R_CONTROL);
-    EXPECT(exo_region_harvest(region, 0, 0, bits), EXO_EINVAL);
-    EXPECT(exo_region_harvest(region, 0, 101, bits), EXO_EINVAL);
-    EXPECT(exo_region_harvest(region, 100, 1, bits), EXO_EINVAL);
-    EFAULTS(exo_region_harvest(region, 0, 64, (uint64_t *)P));
+    CAP_ERRORS(exo_region_harvest(C, 0, 1, bits, 0), some_frame, region, EXO_R_CONTROL);
+    EXPECT(exo_region_harvest(region, 0, 0, bits, 0), EXO_EINVAL);
+    EXPECT(exo_region_harvest(region, 0, 101, bits, 0), EXO_EINVAL);
+    EXPECT(exo_region_harvest(region, 100, 1, bits, 0), EXO_EINVAL);
+    EFAULTS(exo_region_harvest(region, 0, 64, (uint64_t *)P, 0));
+    drop(region);
+    exo_unmap(0, page(0), 300);
+}
+
+/* Which pages were used since they were last asked about: read, written, by whichever mapping. */
+static void harvest_tells_and_clears_what_is_used(void)
+{
+    exo_cap region = OK(exo_region_create(0, 100, 1));
+    uint64_t dirty[2] = {0}, used[2] = {0};
+
+    OK(exo_map(0, page(0), 100, region, 0, RW));
+    OK(exo_map(0, page(200), 100, region, 0, EXO_MAP_READ));
+    EXPECT(exo_region_harvest(region, 0, 100, 0, used), 0); /* nothing is in a mapping yet */
+    for (unsigned i = 0; i < 100; i++) {
+        EXPECT(WORD(page(i)), 0);
+        EXPECT(WORD(page(200 + i)), 0);
+    }
+    EXPECT(exo_region_harvest(region, 0, 100, 0, used), 100);
+    EXPECT(exo_region_harvest(region, 0, 100, 0, used), 0);
+    for (unsigned turn = 0; turn < 2; turn++) { /* the processor must have forgotten that, too */
+        EXPECT(WORD(page(3)), 0);
+        EXPECT(WORD(page(200 + 65)), 0);
+        EXPECT(exo_region_harvest(region, 0, 100, dirty, used), 2);
+        EXPECT(dirty[0] | dirty[1], 0);
+        EXPECT(used[0], 1 << 3);
+        EXPECT(used[1], 1 << 1);
+    }
+    WORD(page(7)) = 0; /* a write is a use; and neither takes the other's word away */
+    EXPECT(exo_region_harvest(region, 0, 100, 0, used), 1);
+    EXPECT(used[0], 1 << 7);
+    EXPECT(exo_region_harvest(region, 0, 100, dirty, used), 1);
+    EXPECT(dirty[0], 1 << 7);
+    EXPECT(used[0], 0);
+    WORD(page(8)) = 0;
+    EXPECT(exo_region_harvest(region, 8, 1, dirty, 0), 1);
+    EXPECT(exo_region_harvest(region, 8, 1, dirty, used), 1);
+    EXPECT(dirty[0], 0);
+    EXPECT(used[0], 1);
+    OK(exo_protect(0, page(0), 1, EXO_MAP_READ));
+    EXPECT(exo_region_harvest(region, 0, 100, dirty, used), 1);
+    EXPECT(used[0], 1);
+    EXPECT(WORD(page(9)), 0);
+    EXPECT(exo_region_harvest(region, 0, 100, UNMAPPED, used), EXO_EFAULT);
+    EXPECT(exo_region_harvest(region, 0, 100, dirty, UNMAPPED), EXO_EFAULT);
+    EXPECT(exo_region_harvest(region, 0, 100, dirty, used), 1);
+    EXPECT(used[0], 1 << 9);
+    EXPECT(exo_region_harvest(region, 0, 100, 0, 0), EXO_EINVAL);
+    EFAULTS(exo_region_harvest(region, 0, 64, 0, (uint64_t *)P));
     drop(region);
     exo_unmap(0, page(0), 300);
 }
@@ -282,15 +330,15 @@ static void dirt_is_not_lost(void)
     OK(exo_map(0, page(0), 8, region, 0, RW));
     WORD(page(1)) = 1;
     OK(exo_protect(0, page(0), 8, EXO_MAP_READ));
-    EXPECT(exo_region_harvest(region, 0, 8, bits), 1);
+    EXPECT(exo_region_harvest(region, 0, 8, bits, 0), 1);
     OK(exo_protect(0, page(0), 8, RW));
     WORD(page(2)) = 1;
     OK(exo_unmap(0, page(0), 8));
-    EXPECT(exo_region_harvest(region, 0, 8, bits), 1);
+    EXPECT(exo_region_harvest(region, 0, 8, bits, 0), 1);
     OK(exo_map(0, page(0), 8, region, 0, RW));
     WORD(page(3)) = 1;
-    EXPECT(exo_region_harvest(region, 0, 8, UNMAPPED), EXO_EFAULT);
-    EXPECT(exo_region_harvest(region, 0, 8, bits), 1);
+    EXPECT(exo_region_harvest(region, 0, 8, UNMAPPED, 0), EXO_EFAULT);
+    EXPECT(exo_region_harvest(region, 0, 8, bits, 0), 1);
     drop(region);
 }
 
@@ -354,6 +402,7 @@ int main(void)
         T(read_and_write_check_their_arguments),
         T(a_region_may_be_copied_onto_itself),
         T(harvest_tells_and_clears_what_is_dirty),
+        T(harvest_tells_and_clears_what_is_used),
         T(dirt_is_not_lost),
         T(account_that_runs_out_gets_everything_back),
         T(destroying_a_mapped_region_leaves_nothing),
