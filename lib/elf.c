@@ -15,25 +15,7 @@
 #include <lib/elf.h>
 #include <lib/string.h>
 
-struct file_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, phoff, shoff;
-    uint32_t flags;
-    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-static_assert(sizeof(struct file_header) == ELF_HEADER_BYTES, "ELF64 file header");
-
-struct program_header {
-    uint32_t type, flags;
-    uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-static_assert(sizeof(struct program_header) == ELF_PROGRAM_BYTES, "ELF64 program header");
-
 enum { CLASS_64 = 2, LITTLE_ENDIAN_DATA = 1, VERSION = 1, TYPE_EXEC = 2, TYPE_DYN = 3 };
-enum { PT_LOAD = 1, PT_INTERP = 3, PT_PHDR = 6, PT_TLS = 7, PT_GNU_STACK = 0x6474e551 };
-enum { PF_EXEC = 1, PF_WRITE = 2, PF_READ = 4 };
 
 #define PAGE_MASK (EXO_PAGE_SIZE - 1)
 
@@ -50,11 +32,11 @@ static bool lies_within(uint64_t start, uint64_t bytes, uint64_t limit)
 
 static uint32_t map_rights(uint32_t flags)
 {
-    return (flags & PF_READ ? EXO_MAP_READ : 0) | (flags & PF_WRITE ? EXO_MAP_WRITE : 0) |
-           (flags & PF_EXEC ? EXO_MAP_EXEC : 0);
+    return (flags & ELF_READ ? EXO_MAP_READ : 0) | (flags & ELF_WRITE ? EXO_MAP_WRITE : 0) |
+           (flags & ELF_EXEC ? EXO_MAP_EXEC : 0);
 }
 
-static enum elf_result add_segment(const struct program_header *ph, struct elf_image *image)
+static enum elf_result add_segment(const struct elf_program_header *ph, struct elf_image *image)
 {
     uint32_t count = image->segment_count;
     uint64_t top = UINT64_MAX - PAGE_MASK; /* so that rounding up cannot wrap */
@@ -82,7 +64,7 @@ static enum elf_result add_segment(const struct program_header *ph, struct elf_i
     return ELF_OK;
 }
 
-static enum elf_result add_tls(const struct program_header *ph, struct elf_image *image)
+static enum elf_result add_tls(const struct elf_program_header *ph, struct elf_image *image)
 {
     if (ph->filesz > ph->memsz || (ph->align > 1 && !is_power_of_two(ph->align)))
         return ELF_MALFORMED;
@@ -93,19 +75,19 @@ static enum elf_result add_tls(const struct program_header *ph, struct elf_image
     return ELF_OK;
 }
 
-static enum elf_result add_header(const struct program_header *ph, uint64_t file_size,
+static enum elf_result add_header(const struct elf_program_header *ph, uint64_t file_size,
                                   struct elf_image *image)
 {
-    bool uses_file = ph->type == PT_LOAD || ph->type == PT_INTERP || ph->type == PT_TLS;
+    bool uses_file = ph->type == ELF_LOAD || ph->type == ELF_INTERP || ph->type == ELF_TLS;
 
     if (uses_file && !lies_within(ph->offset, ph->filesz, file_size))
         return ELF_MALFORMED;
     switch (ph->type) {
-    case PT_LOAD: return add_segment(ph, image);
-    case PT_TLS: return add_tls(ph, image);
-    case PT_PHDR: image->headers_va = ph->vaddr; break;
-    case PT_GNU_STACK: image->stack_exec = (ph->flags & PF_EXEC) != 0; break;
-    case PT_INTERP:
+    case ELF_LOAD: return add_segment(ph, image);
+    case ELF_TLS: return add_tls(ph, image);
+    case ELF_PHDR: image->headers_va = ph->vaddr; break;
+    case ELF_GNU_STACK: image->stack_exec = (ph->flags & ELF_EXEC) != 0; break;
+    case ELF_INTERP:
         image->interpreter_offset = ph->offset;
         image->interpreter_bytes = ph->filesz;
         break;
@@ -131,7 +113,7 @@ static void find_headers(struct elf_image *image)
 enum elf_result elf_parse_headers(const void *headers, uint64_t file_size, struct elf_image *image)
 {
     const uint8_t *at = headers;
-    struct program_header ph;
+    struct elf_program_header ph;
     enum elf_result result;
 
     for (uint32_t i = 0; i < image->header_count; i++) {
@@ -144,7 +126,7 @@ enum elf_result elf_parse_headers(const void *headers, uint64_t file_size, struc
     return image->segment_count == 0 ? ELF_MALFORMED : ELF_OK;
 }
 
-static enum elf_result check_header(const struct file_header *h)
+static enum elf_result check_header(const struct elf_file_header *h)
 {
     if (memcmp(h->ident, "\177ELF", 4) != 0)
         return ELF_NOT_ELF;
@@ -152,7 +134,7 @@ static enum elf_result check_header(const struct file_header *h)
         return ELF_FOREIGN;
     if (h->machine != EXO_ELF_MACHINE || (h->type != TYPE_EXEC && h->type != TYPE_DYN))
         return ELF_FOREIGN;
-    if (h->phentsize != sizeof(struct program_header))
+    if (h->phentsize != sizeof(struct elf_program_header))
         return ELF_MALFORMED;
     if (h->phnum == 0 || h->phnum > ELF_HEADERS)
         return ELF_MALFORMED;
@@ -162,7 +144,7 @@ static enum elf_result check_header(const struct file_header *h)
 enum elf_result elf_parse(const void *bytes, size_t size, uint64_t file_size,
                           struct elf_image *image)
 {
-    struct file_header h;
+    struct elf_file_header h;
     uint64_t headers_bytes;
     enum elf_result result;
 

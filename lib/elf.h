@@ -10,6 +10,7 @@
 #ifndef LIB_ELF_H
 #define LIB_ELF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,34 @@
 #define ELF_HEADERS       64u /* the most program headers */
 #define ELF_HEADER_BYTES  64u
 #define ELF_PROGRAM_BYTES 56u /* of one program header */
+
+/* The records of a file, by the gABI's names without their prefixes. */
+struct elf_file_header {
+    uint8_t ident[16];
+    uint16_t type, machine;
+    uint32_t version;
+    uint64_t entry, phoff, shoff;
+    uint32_t flags;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+static_assert(sizeof(struct elf_file_header) == ELF_HEADER_BYTES, "ELF64 file header");
+
+struct elf_program_header {
+    uint32_t type, flags;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+static_assert(sizeof(struct elf_program_header) == ELF_PROGRAM_BYTES, "ELF64 program header");
+
+/* p_type and p_flags (PT_, PF_). */
+#define ELF_LOAD      1u
+#define ELF_INTERP    3u
+#define ELF_NOTE      4u
+#define ELF_PHDR      6u
+#define ELF_TLS       7u
+#define ELF_GNU_STACK 0x6474e551u
+#define ELF_EXEC      1u
+#define ELF_WRITE     2u
+#define ELF_READ      4u
 
 enum elf_result {
     ELF_OK,

@@ -13,6 +13,7 @@
 #include "files.h"
 #include "trace.h"
 
+#include <exo_machine/elf.h>
 #include <lib/elf.h>
 
 #define NOTE_NAME "CORE\0\0\0" /* 5 bytes, and up to 8 */
@@ -21,24 +22,7 @@
      SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGSYS) |   \
      SIGNAL_BIT(SIGXCPU) | SIGNAL_BIT(SIGXFSZ))
 #define PIECE ((uint64_t)64 << 10)
-enum { PT_LOAD = 1, PT_NOTE = 4 };
 enum { NT_PRSTATUS = 1, NT_PRPSINFO = 3, NT_AUXV = 6, NT_SIGINFO = 0x53494749 };
-
-struct elf_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, headers, sections;
-    uint32_t flags;
-    uint16_t bytes, header_bytes, header_count, section_bytes, section_count, names;
-};
-static_assert(sizeof(struct elf_header) == ELF_HEADER_BYTES, "ELF64");
-
-struct program_header {
-    uint32_t type, flags;
-    uint64_t offset, va, pa, file_bytes, bytes, align;
-};
-static_assert(sizeof(struct program_header) == ELF_PROGRAM_BYTES, "ELF64");
 
 struct prstatus {
     int32_t signo, code, error;
@@ -178,31 +162,31 @@ static void notes_fill(struct notes *n, const struct exo_context *c,
 static bool put_headers(const struct dump *d, uint32_t segments, uint64_t notes_at,
                         uint64_t memory_at)
 {
-    struct elf_header h = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
-                           .type = 4,
-                           .machine = MACHINE_ELF,
-                           .version = 1,
-                           .headers = sizeof h,
-                           .bytes = sizeof h,
-                           .header_bytes = sizeof(struct program_header),
-                           .header_count = (uint16_t)(segments + 1)};
-    struct program_header p = {
-        .type = PT_NOTE, .offset = notes_at, .file_bytes = sizeof(struct notes), .align = 4};
+    struct elf_file_header h = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+                                .type = 4,
+                                .machine = EXO_ELF_MACHINE,
+                                .version = 1,
+                                .phoff = sizeof h,
+                                .ehsize = sizeof h,
+                                .phentsize = sizeof(struct elf_program_header),
+                                .phnum = (uint16_t)(segments + 1)};
+    struct elf_program_header p = {
+        .type = ELF_NOTE, .offset = notes_at, .filesz = sizeof(struct notes), .align = 4};
     bool good = put(d, 0, &h, sizeof h) && put(d, sizeof h, &p, sizeof p);
 
     for (uint32_t i = 0; i < segments && good; i++) {
         const struct vma *v = &image_state.vmas[i];
 
-        p = (struct program_header){.type = PT_LOAD,
-                                    .flags = (v->rights & EXO_MAP_READ ? 4u : 0) |
-                                             (v->rights & EXO_MAP_WRITE ? 2u : 0) |
-                                             (v->rights & EXO_MAP_EXEC ? 1u : 0),
-                                    .offset = memory_at,
-                                    .va = v->start,
-                                    .file_bytes = shown_bytes(v),
-                                    .bytes = v->end - v->start,
-                                    .align = EXO_PAGE_SIZE};
-        memory_at += p.file_bytes;
+        p = (struct elf_program_header){.type = ELF_LOAD,
+                                        .flags = (v->rights & EXO_MAP_READ ? ELF_READ : 0) |
+                                                 (v->rights & EXO_MAP_WRITE ? ELF_WRITE : 0) |
+                                                 (v->rights & EXO_MAP_EXEC ? ELF_EXEC : 0),
+                                        .offset = memory_at,
+                                        .vaddr = v->start,
+                                        .filesz = shown_bytes(v),
+                                        .memsz = v->end - v->start,
+                                        .align = EXO_PAGE_SIZE};
+        memory_at += p.filesz;
         good = put(d, sizeof h + (i + 1) * sizeof p, &p, sizeof p);
     }
     return good;
@@ -212,7 +196,7 @@ static void put_all(const struct dump *d, const struct exo_context *c,
                     const struct proc_siginfo *info)
 {
     uint32_t segments = image_state.vma_count < 65000 ? image_state.vma_count : 65000;
-    uint64_t notes_at = sizeof(struct elf_header) + (segments + 1) * sizeof(struct program_header);
+    uint64_t notes_at = ELF_HEADER_BYTES + (segments + 1) * ELF_PROGRAM_BYTES;
     uint64_t memory_at = PAGE_UP(notes_at + sizeof(struct notes));
     struct notes *n = heap_zeroed(1, sizeof *n);
 

@@ -5,6 +5,8 @@
 
 #include "port.h"
 
+#include <lib/string.h>
+
 /* Words of struct thread for entry.S: s0-s11, gp, t0 and pc of the call. */
 #define MACHINE_SAVED 15
 
@@ -125,14 +127,12 @@ struct sem_times {
         }                       \
     }
 
-/* core_dump.c: e_machine, and struct elf_gregset. */
-#define MACHINE_ELF            243
+/* core_dump.c: struct elf_gregset, which is what the kernel keeps. */
 #define MACHINE_CORE_REGISTERS 32u
 static inline void machine_core_registers(uint64_t *to, const struct exo_context *c)
 {
     static_assert(sizeof *c == 8 * MACHINE_CORE_REGISTERS, "struct user_regs_struct");
-    for (uint32_t i = 0; i < MACHINE_CORE_REGISTERS; i++)
-        to[i] = ((const uint64_t *)c)[i];
+    memcpy(to, c, sizeof *c);
 }
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "port.h"
 
+#include <lib/string.h>
+
 /* Words of struct thread for entry.S: rbx, rbp, r12-r15. */
 #define MACHINE_SAVED 6
 
@@ -124,8 +126,7 @@ struct sem_times {
         }                          \
     }
 
-/* core_dump.c: e_machine, and struct elf_gregset. */
-#define MACHINE_ELF            62
+/* core_dump.c: struct elf_gregset. */
 #define MACHINE_CORE_REGISTERS 27u
 static inline void machine_core_registers(uint64_t *to, const struct exo_context *c)
 {
@@ -137,8 +138,7 @@ static inline void machine_core_registers(uint64_t *to, const struct exo_context
         c->rip,        0x33 /* cs */, c->rflags, c->rsp,
         0x2b /* ss */, machine_tls()};
 
-    for (uint32_t i = 0; i < MACHINE_CORE_REGISTERS; i++)
-        to[i] = registers[i];
+    memcpy(to, registers, sizeof registers);
 }
 
 #endif
