@@ -339,46 +339,39 @@ static int64_t receive(struct file *f, uint64_t user, uint64_t priority)
     return st;
 }
 
-DEFINE_CALL5(mq_timedsend, fd, user, bytes, priority, timeout)
+/* Tries until it is done, or the time is up. */
+static int64_t transfer(uint64_t fd, bool sends, uint64_t user, uint64_t bytes, uint64_t priority,
+                        uint64_t timeout)
 {
     exo_time deadline;
     struct file *f;
     int64_t st = deadline_read(timeout, &deadline);
 
     if (st == 0)
-        st = priority >= PRIORITY_MOST ? -EINVAL : queue_find(fd, true, &f);
-    if (st == 0 && bytes > queue_of(f)->bytes)
+        st = sends && priority >= PRIORITY_MOST ? -EINVAL : queue_find(fd, sends, &f);
+    if (st == 0 && (sends ? bytes > queue_of(f)->bytes : bytes < queue_of(f)->bytes))
         st = -EMSGSIZE;
     if (st < 0)
         return st;
     file_get(f);
-    while ((st = send(f, user, bytes, (uint32_t)priority)) == -EAGAIN && !file_nonblocking(f)) {
-        if ((st = file_wait(f, POLL_OUT, deadline)) < 0)
+    while ((st = sends ? send(f, user, bytes, (uint32_t)priority) : receive(f, user, priority)) ==
+               -EAGAIN &&
+           !file_nonblocking(f)) {
+        if ((st = file_wait(f, sends ? POLL_OUT : POLL_IN, deadline)) < 0)
             break;
     }
     file_put(f);
     return st;
 }
 
+DEFINE_CALL5(mq_timedsend, fd, user, bytes, priority, timeout)
+{
+    return transfer(fd, true, user, bytes, priority, timeout);
+}
+
 DEFINE_CALL5(mq_timedreceive, fd, user, bytes, priority, timeout)
 {
-    exo_time deadline;
-    struct file *f;
-    int64_t st = deadline_read(timeout, &deadline);
-
-    if (st == 0)
-        st = queue_find(fd, false, &f);
-    if (st == 0 && bytes < queue_of(f)->bytes)
-        st = -EMSGSIZE;
-    if (st < 0)
-        return st;
-    file_get(f);
-    while ((st = receive(f, user, priority)) == -EAGAIN && !file_nonblocking(f)) {
-        if ((st = file_wait(f, POLL_IN, deadline)) < 0)
-            break;
-    }
-    file_put(f);
-    return st;
+    return transfer(fd, false, user, bytes, priority, timeout);
 }
 
 DEFINE_CALL3(mq_getsetattr, fd, new, old)

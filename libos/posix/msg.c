@@ -94,75 +94,37 @@ static uint64_t compact(struct sysv *o, uint64_t half, uint64_t end)
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
-#define BLOCKS 1
+struct request {
+    bool sends;
+    int64_t type;
+    uint64_t user, bytes, flags;
+};
 
-static int64_t put(struct sysv *o, int64_t type, uint64_t user, uint64_t bytes)
+/* -EAGAIN: there is no room. */
+static int64_t put(struct sysv *o, const struct request *r)
 {
     uint64_t half, end, queued, count;
 
     queue_count(o, &queued, &count);
-    if (queued + bytes > o->head->size || count >= o->head->size)
-        return BLOCKS;
+    if (queued + r->bytes > o->head->size || count >= o->head->size)
+        return -EAGAIN;
     queue_read(o, &half, &end);
-    if (end + message_bytes(bytes) > HALF_BYTES) {
+    if (end + message_bytes(r->bytes) > HALF_BYTES) {
         end = compact(o, half, end);
         half ^= 1;
-        if (end + message_bytes(bytes) > HALF_BYTES)
-            return BLOCKS;
+        if (end + message_bytes(r->bytes) > HALF_BYTES)
+            return -EAGAIN;
     }
     struct message *m = (struct message *)(half_at(o, half) + end);
-    if (bytes && user_read(m->text, user, bytes) < 0)
+    if (r->bytes && user_read(m->text, r->user + 8, r->bytes) < 0)
         return -EFAULT;
-    m->type = type;
-    m->bytes = (uint32_t)bytes;
+    m->type = r->type;
+    m->bytes = (uint32_t)r->bytes;
     m->taken = 0;
-    queue_write(o, half, end + message_bytes(bytes));
+    queue_write(o, half, end + message_bytes(r->bytes));
     o->head->time[0] = sysv_now();
     o->head->pid[0] = current()->pid;
     return 0;
-}
-
-/* Sleeps until something changes. */
-static int64_t wait(struct sysv *o, uint32_t seen)
-{
-    struct waiter w;
-
-    waiter_init(&w, EXO_FOREVER);
-    waiter_add(&w, &o->head->change, seen);
-    int64_t st = waiter_sleep(&w);
-    return st == -ERESTARTSYS ? -EINTR : st;
-}
-
-DEFINE_CALL4(msgsnd, id, user, bytes, flags)
-{
-    uint64_t type;
-    bool slept = false;
-
-    if (user_read64(&type, user) < 0)
-        return -EFAULT;
-    if ((int64_t)type < 1 || bytes > MESSAGE_MAX)
-        return -EINVAL;
-    for (;;) {
-        struct sysv *o;
-        int64_t st = sysv_find('q', (int32_t)id, true, &o);
-
-        if (st < 0)
-            return slept && st == -EINVAL ? -EIDRM : st;
-        sysv_begin(o);
-        uint32_t seen = atomic_load(&o->head->change);
-        st = put(o, (int64_t)type, user + 8, bytes);
-        sysv_end(o);
-        if (st == 0)
-            sysv_changed(o);
-        if (st != BLOCKS)
-            return st;
-        if (flags & IPC_NOWAIT)
-            return -EAGAIN;
-        st = wait(o, seen);
-        if (st < 0)
-            return st;
-        slept = true;
-    }
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------------- */
@@ -183,36 +145,44 @@ static struct message *find(const struct sysv *o, int64_t type, uint64_t flags)
     return best;
 }
 
-static int64_t take(struct sysv *o, uint64_t user, uint64_t room, int64_t type, uint64_t flags,
-                    int64_t *got)
+/* The message's bytes, or -ENOMSG: it is not there. */
+static int64_t take(struct sysv *o, const struct request *r)
 {
-    struct message *m = find(o, type, flags);
+    struct message *m = find(o, r->type, r->flags);
 
     if (!m)
-        return BLOCKS;
+        return -ENOMSG;
     uint64_t bytes = m->bytes;
-    if (bytes > MESSAGE_MAX || (bytes > room && !(flags & MSG_NOERROR)))
+    if (bytes > MESSAGE_MAX || (bytes > r->bytes && !(r->flags & MSG_NOERROR)))
         return -E2BIG;
-    if (bytes > room)
-        bytes = room;
-    if (user_write64(user, (uint64_t)m->type) < 0 ||
-        (bytes && user_write(user + 8, m->text, bytes) < 0))
+    if (bytes > r->bytes)
+        bytes = r->bytes;
+    if (user_write64(r->user, (uint64_t)m->type) < 0 ||
+        (bytes && user_write(r->user + 8, m->text, bytes) < 0))
         return -EFAULT;
     atomic_store(&m->taken, 1);
     o->head->time[1] = sysv_now();
     o->head->pid[1] = current()->pid;
-    *got = (int64_t)bytes;
-    return 0;
+    return (int64_t)bytes;
 }
 
-DEFINE_CALL5(msgrcv, id, user, room, type, flags)
-{
-    bool slept = false;
-    int64_t got = 0;
+/* ---- the calls ---------------------------------------------------------------------------------------- */
 
-    if ((int64_t)room < 0 || (flags & MSG_COPY))
-        return flags & MSG_COPY ? -ENOSYS : -EINVAL;
-    for (;;) {
+/* Sleeps until something changes. */
+static int64_t wait(struct sysv *o, uint32_t seen)
+{
+    struct waiter w;
+
+    waiter_init(&w, EXO_FOREVER);
+    waiter_add(&w, &o->head->change, seen);
+    int64_t st = waiter_sleep(&w);
+    return st == -ERESTARTSYS ? -EINTR : st;
+}
+
+/* Tries until it is done, or the queue is gone. */
+static int64_t transfer(uint64_t id, const struct request *r)
+{
+    for (bool slept = false;; slept = true) {
         struct sysv *o;
         int64_t st = sysv_find('q', (int32_t)id, true, &o);
 
@@ -220,21 +190,34 @@ DEFINE_CALL5(msgrcv, id, user, room, type, flags)
             return slept && st == -EINVAL ? -EIDRM : st;
         sysv_begin(o);
         uint32_t seen = atomic_load(&o->head->change);
-        st = take(o, user, room, (int64_t)type, flags, &got);
+        st = r->sends ? put(o, r) : take(o, r);
         sysv_end(o);
-        if (st == 0) {
+        if (st >= 0)
             sysv_changed(o);
-            return got;
-        }
-        if (st != BLOCKS)
+        if ((st != -EAGAIN && st != -ENOMSG) || r->flags & IPC_NOWAIT)
             return st;
-        if (flags & IPC_NOWAIT)
-            return -ENOMSG;
         st = wait(o, seen);
         if (st < 0)
             return st;
-        slept = true;
     }
+}
+
+DEFINE_CALL4(msgsnd, id, user, bytes, flags)
+{
+    struct request r = {.sends = true, .user = user, .bytes = bytes, .flags = flags};
+
+    if (user_read(&r.type, user, sizeof r.type) < 0)
+        return -EFAULT;
+    return r.type < 1 || bytes > MESSAGE_MAX ? -EINVAL : transfer(id, &r);
+}
+
+DEFINE_CALL5(msgrcv, id, user, room, type, flags)
+{
+    struct request r = {.type = (int64_t)type, .user = user, .bytes = room, .flags = flags};
+
+    if ((int64_t)room < 0 || (flags & MSG_COPY))
+        return flags & MSG_COPY ? -ENOSYS : -EINVAL;
+    return transfer(id, &r);
 }
 
 /* ---- control ------------------------------------------------------------------------------------------ */
