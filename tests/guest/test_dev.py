@@ -204,3 +204,35 @@ def dev_cc_makes_programs_with_native_calls():
                   f"cc -O2 {FREESTANDING} native.c -ltiny -lexo -lnative -o native 2>log || cat log; "
                   "readelf -h native | grep -c EXEC")
     check_output(result, "30, 0\ngone\n1\n")
+
+
+PACKAGE = r"""
+mkdir -p p/DEBIAN p/usr/bin p/etc && echo 1 >p/etc/greet.conf
+printf '#!/bin/sh\necho greetings\n' >p/usr/bin/greet
+printf '#!/bin/sh\necho post $1\n' >p/DEBIAN/postinst
+echo /etc/greet.conf >p/DEBIAN/conffiles
+chmod 755 p/usr/bin/greet p/DEBIAN/postinst
+cat >p/DEBIAN/control <<E
+Package: greet
+Version: 1.0
+Architecture: all
+Maintainer: A <a@b>
+Depends: libc6 (>= 2.30)
+Description: greets
+E
+dpkg-deb -b p g.deb >/dev/null
+"""
+
+
+def dev_dpkg_installs_and_removes_packages():
+    result = _dev(PACKAGE + r"""
+        dpkg -l dash | tail -1 | cut -c 1-8; dpkg -S /usr/bin/gdb; dpkg --audit
+        dpkg -V dash libc6 | grep -v -e /usr/share -e gconv
+        dpkg -i g.deb | grep post; greet; dpkg -S bin/greet; echo 2 >/etc/greet.conf
+        dpkg -r greet >/dev/null; greet 2>/dev/null || cat /etc/greet.conf
+        dpkg-query -W -f '${Status}\n' greet; dpkg -P greet >/dev/null; cat /etc/greet.conf 2>&1
+        dpkg -l greet 2>&1 | tail -1""")
+    check_output(result, "ii  dash\ngdb: /usr/bin/gdb\npost configure\ngreetings\n"
+                         "greet: /usr/bin/greet\n2\ndeinstall ok config-files\n"
+                         "cat: /etc/greet.conf: No such file or directory\n"
+                         "dpkg-query: no packages found matching greet\n")
