@@ -127,6 +127,7 @@ set(EXO_FS_SOURCES
   servers/fs/names.c
   servers/fs/notify.c
   servers/fs/parcel.c
+  servers/fs/seal.c
   servers/fs/path.c
   servers/fs/proc.c
   servers/fs/proc_process.c

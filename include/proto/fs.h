@@ -146,6 +146,9 @@ enum fs_op {
                   this opening. -ENXIO: no device is there; -EROFS */
     FS_SERVICES, /* of /proc/exo/services: reply 1 capability: the table of services, for READ, and for
                     CONTROL too if this opening may write. Of another file: -ENOTTY */
+    FS_SEAL,     /* w0: F_SEAL_* to add; w1: 1: an empty file without a name may have seals from now
+                    on. Reply: w1 = its seals. -EPERM, -EBUSY: F_SEAL_WRITE while a loan for writing is
+                    out; -EINVAL: not of a file in memory */
 };
 
 #define FS_PARCEL_BYTES    512u

@@ -142,15 +142,20 @@ DEFINE_CALL1(eventfd, count)
 /* ---- memfd_create -------------------------------------------------------------------------------- */
 
 #define MFD_CLOEXEC    1u
+#define MFD_SEALS      2u /* MFD_ALLOW_SEALING */
 #define MEMFD_NAME_MAX 249u
 
-static int64_t memfd_open(const char *name, struct file **out)
+static int64_t memfd_open(const char *name, bool sealable, struct file **out)
 {
     char text[64];
     int64_t result = file_open("/dev/shm", O_TMPFILE | O_RDWR, 0777, out);
 
     if (result < 0)
         return result;
+    if (sealable && (result = regular_seals(*out, 0, true)) < 0) {
+        file_put(*out);
+        return result;
+    }
     format_text(text, sizeof text, "/memfd:%.48s", name);
     file_name_set(*out, text);
     return 0;
@@ -162,11 +167,11 @@ DEFINE_CALL2(memfd_create, user, flags)
     struct file *f;
     int64_t result;
 
-    if ((uint32_t)flags & ~MFD_CLOEXEC)
+    if ((uint32_t)flags & ~(MFD_CLOEXEC | MFD_SEALS))
         return -EINVAL;
     result = user_string(name, user, sizeof name);
     if (result < 0)
         return result == -ENAMETOOLONG ? -EINVAL : result;
-    result = memfd_open(name, &f);
+    result = memfd_open(name, ((uint32_t)flags & MFD_SEALS) != 0, &f);
     return result < 0 ? result : fd_add(f, 0, ((uint32_t)flags & MFD_CLOEXEC) != 0);
 }

@@ -247,10 +247,14 @@ static int64_t fcntl_pipe(struct file *f, uint32_t command, uint64_t argument)
 {
     if (f->kind != FILE_PIPE)
         return -EBADF;
-    /* All pipes have one size: what Linux would round up to it is granted. */
-    if (command == F_SETPIPE_SZ && (int32_t)argument > 65536)
-        return -EPERM;
-    return 65536;
+    return command == F_SETPIPE_SZ ? pipe_resize(f, (uint32_t)argument) : pipe_size(f);
+}
+
+static int64_t fcntl_seal(struct file *f, uint32_t seals)
+{
+    int64_t result = regular_seals(f, seals, false);
+
+    return result < 0 ? result : 0;
 }
 
 static int64_t fcntl_file(struct file *f, uint64_t fd, uint32_t command, uint64_t argument)
@@ -272,6 +276,8 @@ static int64_t fcntl_file(struct file *f, uint64_t fd, uint32_t command, uint64_
     case F_OFD_SETLKW: return lock_fcntl(f, command, argument);
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ: return fcntl_pipe(f, command, argument);
+    case F_GET_SEALS: return regular_seals(f, 0, false);
+    case F_ADD_SEALS: return fcntl_seal(f, (uint32_t)argument);
     case F_GETOWN: return 0;
     default: return -EINVAL;
     }

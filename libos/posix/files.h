@@ -197,8 +197,13 @@ bool blockdev_is_device(uint64_t rdev);
 /* Gets the extent of a block device that fs has opened. */
 int64_t blockdev_open(struct file *f);
 int64_t fifo_open(struct file *f, uint32_t flags);
+/* How much a pipe holds; another size is rounded up, to at most what all begin with. */
+int64_t pipe_size(const struct file *f);
+int64_t pipe_resize(struct file *f, uint32_t bytes);
 /* The state page of a regular file, 0 if fs does not lend it. */
 const struct fs_state *regular_state(struct file *f);
+/* Adds seals to a file (FS_SEAL): those that it has then, or an errno. */
+int64_t regular_seals(struct file *f, uint64_t add, bool allow);
 /* Reads from a file of fs into LibOS memory. */
 int64_t file_load(struct file *f, void *to, uint64_t bytes, uint64_t offset);
 

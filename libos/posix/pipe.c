@@ -77,6 +77,33 @@ static uint32_t writer_watch(struct file *f, const _Atomic uint64_t **units)
     return 1;
 }
 
+static struct ring *pipe_ring(const struct file *f)
+{
+    return file_can_write(f) ? stream_out(f) : stream_in(f);
+}
+
+int64_t pipe_size(const struct file *f)
+{
+    return ring_size(pipe_ring(f));
+}
+
+int64_t pipe_resize(struct file *f, uint32_t bytes)
+{
+    struct ring *r = pipe_ring(f);
+    uint32_t size = RING_ATOMIC;
+
+    if (bytes > (uint32_t)INT32_MAX)
+        return -EINVAL;
+    if (bytes > RING_BYTES)
+        return -EPERM;
+    while (size < bytes)
+        size *= 2;
+    if (ring_used(r) > size)
+        return -EBUSY;
+    atomic_store(&r->withheld, RING_BYTES - size);
+    return size;
+}
+
 static int64_t pipe_ioctl(struct file *f, uint32_t request, uint64_t arg)
 {
     const struct ring *r = stream_in(f) ? stream_in(f) : stream_out(f);

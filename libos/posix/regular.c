@@ -12,6 +12,7 @@
  * Writing is always a message: fs allocates, accounts and keeps times.
  */
 #include "files.h"
+#include "mmap.h"
 #include "parcel.h"
 #include "window.h"
 
@@ -193,6 +194,30 @@ const struct fs_state *regular_state(struct file *f)
     struct window *w = f->state ? f->state : regular_window(f);
 
     return w ? w->state : 0;
+}
+
+/* Is it mapped so that a page of it may be written? */
+static bool mapped_to_write(const struct file *f)
+{
+    for (uint32_t i = 0; i < image_state.vma_count; i++) {
+        const struct vma *v = &image_state.vmas[i];
+
+        if (v->file == f && (v->flags & MAP_SHARED) && (v->rights & EXO_MAP_WRITE))
+            return true;
+    }
+    return false;
+}
+
+int64_t regular_seals(struct file *f, uint64_t add, bool allow)
+{
+    struct exo_message m = {EXO_TAG(FS_SEAL, 0, 0), {add, allow, 0, 0}};
+
+    if (f->kind != FS_REGULAR)
+        return -EINVAL;
+    if ((add & F_SEAL_WRITE) && !mapped_to_write(f))
+        cap_drop(&f->caps[LENT_WRITE]);
+    int64_t result = server_call(f->caps[0], &m);
+    return result < 0 ? result : (int64_t)m.w[1];
 }
 
 /* ---- regular files ----------------------------------------------------------------------------- */

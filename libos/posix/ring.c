@@ -43,10 +43,12 @@ int64_t ring_write(struct ring *r, uint8_t *data, uint64_t from, uint64_t bytes,
 {
     uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     uint32_t used = tail - atomic_load_explicit(&r->head, memory_order_acquire);
-    uint32_t at = tail % RING_BYTES, room = RING_BYTES - used, first;
+    uint32_t at = tail % RING_BYTES, room = ring_size(r) - used, first;
 
     if (used > RING_BYTES)
         return RING_BROKEN;
+    if (room > RING_BYTES)
+        room = 0; /* the size was set while the ring filled */
     if (bytes > room) {
         if (bytes <= RING_ATOMIC)
             return 0;

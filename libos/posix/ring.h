@@ -45,7 +45,8 @@ struct ring {
     _Atomic uint32_t writer_gone; /* 1: the kernel says so; 2: shut down */
     _Atomic uint32_t writer_claim;
     _Atomic uint32_t readers_wait;
-    uint32_t unused_writer[12];
+    _Atomic uint32_t withheld; /* of RING_BYTES, at most all but RING_ATOMIC: F_SETPIPE_SZ */
+    uint32_t unused_writer[11];
     _Atomic uint32_t head;
     _Atomic uint32_t reader_gone;
     _Atomic uint32_t reader_claim;
@@ -73,11 +74,18 @@ static inline uint32_t ring_used(const struct ring *r)
 
     return atomic_load(&r->tail) - head;
 }
+/* How much may wait in it. */
+static inline uint32_t ring_size(const struct ring *r)
+{
+    uint32_t withheld = atomic_load_explicit(&r->withheld, memory_order_relaxed);
+
+    return withheld > RING_BYTES - RING_ATOMIC ? RING_ATOMIC : RING_BYTES - withheld;
+}
 static inline uint32_t ring_free(const struct ring *r)
 {
-    uint32_t used = ring_used(r);
+    uint32_t used = ring_used(r), size = ring_size(r);
 
-    return used > RING_BYTES ? 0 : RING_BYTES - used;
+    return used > size ? 0 : size - used;
 }
 
 /* Moves up to `bytes` out of the ring (in data[RING_BYTES]) to address `to`, under reader_claim.

@@ -216,10 +216,14 @@ DEFINE_CALL4(pwritev, fd, vector, count, offset)
     return result < 0 ? result : vector_write(fd, vector, count, &offset);
 }
 
-/* The flags RWF_* ask for what we cannot tell apart (or do not have). */
+/* RWF_HIPRI is a hint; RWF_NOWAIT and RWF_APPEND we do not have. */
+#define RWF_HIPRI 1u
+#define RWF_DSYNC 2u
+#define RWF_SYNC  4u
+
 DEFINE_CALL6(preadv2, fd, vector, count, offset, high, flags)
 {
-    if ((uint32_t)flags)
+    if ((uint32_t)flags & ~RWF_HIPRI)
         return -EOPNOTSUPP;
     return offset == UINT64_MAX ? posix_readv(fd, vector, count, 0, 0, 0)
                                 : posix_preadv(fd, vector, count, offset, high, 0);
@@ -227,10 +231,17 @@ DEFINE_CALL6(preadv2, fd, vector, count, offset, high, flags)
 
 DEFINE_CALL6(pwritev2, fd, vector, count, offset, high, flags)
 {
-    if ((uint32_t)flags)
+    if ((uint32_t)flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
         return -EOPNOTSUPP;
-    return offset == UINT64_MAX ? posix_writev(fd, vector, count, 0, 0, 0)
-                                : posix_pwritev(fd, vector, count, offset, high, 0);
+    int64_t result = offset == UINT64_MAX ? posix_writev(fd, vector, count, 0, 0, 0)
+                                          : posix_pwritev(fd, vector, count, offset, high, 0);
+    if (result > 0 && ((uint32_t)flags & (RWF_DSYNC | RWF_SYNC))) {
+        int64_t synced = posix_fsync(fd, 0, 0, 0, 0, 0);
+
+        if (synced < 0 && synced != -EINVAL) /* a pipe has nothing to sync */
+            return synced;
+    }
+    return result;
 }
 
 /* ---- from file to file ------------------------------------------------------------------------- */

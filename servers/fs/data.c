@@ -136,6 +136,7 @@ static void region_release(struct inode *inode)
 {
     struct contents *file = &inode->file;
 
+    seal_region_gone(file);
     after(AFTER_RELEASE, 0, file->region, 0, 0);
     region_delist(inode);
     runs_drop(&file->runs);
@@ -392,6 +393,8 @@ int64_t data_write(struct inode *inode, uint64_t offset, const void *from, uint6
         return -EFBIG;
     if (bytes == 0)
         return 0;
+    if (file->seals && (status = seal_allows(inode, end > file->size ? end : file->size, true)) < 0)
+        return status;
     if (on_disk(inode)) {
         make_room(pages_of(bytes) + 1);
         if ((status = written_mark(inode, offset / PAGE, pages_of(end))) < 0)
@@ -481,6 +484,8 @@ int64_t data_resize(struct inode *inode, uint64_t size)
 
     if (size > FILE_BYTES)
         return -EFBIG;
+    if ((status = seal_allows(inode, size, false)) < 0)
+        return status;
     if (on_disk(inode) && (status = disk_resize(inode, size)) < 0)
         return status;
     if (size < file->size)

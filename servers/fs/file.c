@@ -531,9 +531,11 @@ int64_t file_lend(struct request *q)
     reads_watched = notify_watches && (inode->file.reads_watched || notify_reads(inode, file->via));
     if (reads_watched != inode->file.reads_watched)
         SET(inode->file.reads_watched, reads_watched);
+    if ((q->w[0] & EXO_MAP_WRITE) && (status = seal_allows(inode, inode->file.size, true)) < 0)
+        return status;
     if ((status = data_lend(inode, q->w[0] & EXO_MAP_WRITE)) < 0)
         return status;
-    if ((status = port_region_loan(inode->file.region, rights)) < 0)
+    if ((status = seal_lend(inode, rights)) < 0)
         return status;
     if (!(file->flags & O_NOATIME))
         inode_accessed(inode);
@@ -585,7 +587,9 @@ int64_t file_fallocate(struct request *q)
     case FALLOC_FL_KEEP_SIZE: status = data_allocate(inode, offset, bytes, true); break;
     case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
     case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
-        status = data_punch(inode, offset, bytes);
+        status = seal_allows(inode, inode->file.size, true);
+        if (status == 0)
+            status = data_punch(inode, offset, bytes);
         break;
     default: return -EOPNOTSUPP;
     }

@@ -137,6 +137,9 @@ struct contents {
     bool shares_page;          /* archive: its last page holds another file's data too */
     bool lock_waiters;         /* somebody sleeps until a lock is given up */
     bool reads_watched;        /* reads are to come as messages */
+    bool sealable;             /* a memfd that may have ... */
+    uint8_t seals;             /* ... these: F_SEAL_* */
+    exo_cap writer;            /* sealable: what it lends for writing is derived from this one; 0 */
     struct written *written;   /* on a disk: what is not there yet (writeback.c) */
     struct inode *next, *prev; /* of those that have a region */
 };
@@ -200,6 +203,14 @@ void inode_modified(struct inode *inode);              /* mtime and ctime */
 void inode_written(struct inode *inode, bool by_root); /* contents changed: times, set-id bits */
 void inode_accessed(struct inode *inode);              /* atime, as "relatime" has it */
 int64_t inode_set_target(struct inode *inode, const char *target, size_t bytes);
+
+/* ---- seals (seal.c) -------------------------------------------------------------------------- */
+
+/* May the file get this size, and (`write`) its bytes change? -EPERM */
+int64_t seal_allows(const struct inode *inode, uint64_t size, bool write);
+/* As port_region_loan, of the file's region. */
+int64_t seal_lend(struct inode *inode, uint32_t rights);
+void seal_region_gone(struct contents *file);
 
 /* ---- names (tree.c) -------------------------------------------------------------------------- */
 
@@ -299,7 +310,7 @@ handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink,
     fs_sync, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put, fs_parcel_take,
     fs_parcel_drop;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
-    file_fsync, file_lock, file_fifo, file_extent, file_services;
+    file_fsync, file_lock, file_fifo, file_extent, file_services, file_seal;
 handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;
 
 /* ---- open files (file.c) --------------------------------------------------------------------- */

@@ -55,6 +55,7 @@ static handler *const file_handlers[] = {
     [FS_WATCH_READ - FILE_OPS_FIRST] = file_watch_read,
     [FS_EXTENT - FILE_OPS_FIRST] = file_extent,
     [FS_SERVICES - FILE_OPS_FIRST] = file_services,
+    [FS_SEAL - FILE_OPS_FIRST] = file_seal,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -116,6 +117,7 @@ static bool may_change(uint32_t label, const uint64_t w[4])
     case FS_FTRUNCATE:
     case FS_FALLOCATE:
     case FS_LOCK:
+    case FS_SEAL:
     case FS_WATCH_REMOVE:
     case FS_WATCH_READ: return true;
     default: return false;

@@ -89,6 +89,21 @@ int64_t lock_fcntl(struct file *f, uint32_t command, uint64_t user)
     (void)f, (void)command, (void)user;
     return 0;
 }
+int64_t pipe_size(const struct file *f)
+{
+    (void)f;
+    return 0;
+}
+int64_t pipe_resize(struct file *f, uint32_t bytes)
+{
+    (void)f, (void)bytes;
+    return 0;
+}
+int64_t regular_seals(struct file *f, uint64_t add, bool allow)
+{
+    (void)f, (void)add, (void)allow;
+    return 0;
+}
 void lock_close(struct file *f)
 {
     (void)f;

@@ -743,6 +743,63 @@ static void test_descriptors(void)
     end();
 }
 
+static void test_seals(void)
+{
+    char *m;
+    int fd, fd2;
+
+    begin("seals of a memfd hold for everybody");
+    CHECK((fd = memfd_create("plain", 0)) >= 0 && fcntl(fd, F_GET_SEALS) == F_SEAL_SEAL);
+    CHECK(fails(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), EPERM));
+    close(fd);
+    CHECK((fd = memfd_create("sealed", MFD_ALLOW_SEALING)) >= 0 && fcntl(fd, F_GET_SEALS) == 0);
+    CHECK(ftruncate(fd, 8192) == 0 && fails(fcntl(fd, F_ADD_SEALS, 0x4000), EINVAL));
+    CHECK((m = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED);
+    strcpy(m, "kept");
+    CHECK(fails(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY) && munmap(m, 8192) == 0);
+    CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0 && fails(ftruncate(fd, 4096), EPERM));
+    CHECK(ftruncate(fd, 12288) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0);
+    CHECK(fails(ftruncate(fd, 16384), EPERM) && fails(pwrite(fd, "x", 1, 12288), EPERM));
+    CHECK(pwrite(fd, "K", 1, 0) == 1 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+    CHECK(fails(pwrite(fd, "x", 1, 0), EPERM));
+    CHECK(fails(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), EPERM));
+    CHECK(mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EPERM);
+    CHECK((m = mmap(0, 4096, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED &&
+          strcmp(m, "Kept") == 0);
+    munmap(m, 4096);
+    CHECK((m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0)) != MAP_FAILED);
+    m[0] = 'k';
+    CHECK(pread(fd, back, 5, 0) == 5 && strcmp(back, "Kept") == 0 && munmap(m, 4096) == 0);
+    CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) == 0 &&
+          fails(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL), EPERM));
+    CHECK(fcntl(fd, F_GET_SEALS) == (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+    CHECK((fd2 = open("/dev/null", O_RDWR)) >= 0 && fails(fcntl(fd2, F_GET_SEALS), EINVAL));
+    close(fd2);
+    close(fd);
+    end();
+}
+
+static void test_pipe_sizes(void)
+{
+    struct iovec v = {back, 5};
+    int p[2], fd;
+
+    begin("a pipe holds what F_SETPIPE_SZ says");
+    CHECK(pipe2(p, O_NONBLOCK) == 0 && fcntl(p[0], F_GETPIPE_SZ) == 65536);
+    CHECK(fcntl(p[1], F_SETPIPE_SZ, 5000) == 8192 && fcntl(p[0], F_GETPIPE_SZ) == 8192);
+    CHECK(write(p[1], big, 100000) == 8192 && fails(write(p[1], big, 1), EAGAIN));
+    CHECK(fails(fcntl(p[0], F_SETPIPE_SZ, 4096), EBUSY) &&
+          fcntl(p[0], F_SETPIPE_SZ, 65536) == 65536);
+    CHECK(write(p[1], big, 100000) == 65536 - 8192);
+    close(p[0]);
+    close(p[1]);
+    CHECK((fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0644)) >= 0);
+    CHECK(pwritev2(fd, &v, 1, 0, RWF_SYNC) == 5 && preadv2(fd, &v, 1, 0, RWF_HIPRI) == 5);
+    CHECK(fails(preadv2(fd, &v, 1, 0, 0x4000), EOPNOTSUPP));
+    close(fd);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     if (chdir(argc > 1 ? argv[1] : "/tmp") != 0)
@@ -757,5 +814,7 @@ int main(int argc, char **argv)
     test_signalfd();
     test_locks();
     test_descriptors();
+    test_seals();
+    test_pipe_sizes();
     return finish();
 }
