@@ -37,6 +37,21 @@
 
 #define PROC_MAX 4096u /* processes at a time */
 
+/* Thread ids: the first thread's is the pid; others are unique in the system by the process's slot and
+ * their place in it, above every pid, and below 2^30, which is what a robust mutex has room for:
+ * PROC_TID_FIRST + (round * PROC_MAX + slot) * PROC_THREADS + place. A number comes again only after
+ * PROC_TID_ROUNDS threads, since programs take two threads with one number for the same. */
+#define PROC_TID_FIRST  0x00400000
+#define PROC_THREADS    1024u
+#define PROC_TID_ROUNDS 254u
+static_assert((PROC_TID_ROUNDS + 1) * PROC_MAX * PROC_THREADS <= 0x40000000, "below 2^30");
+
+/** The slot of the process that a thread with such an id is in, if any: tid >= PROC_TID_FIRST. */
+static inline uint32_t proc_tid_slot(int32_t tid)
+{
+    return ((uint32_t)tid - PROC_TID_FIRST) / PROC_THREADS % PROC_MAX;
+}
+
 enum proc_state {
     PROC_FREE,
     PROC_EMBRYO, /* registered, not running yet */
@@ -77,7 +92,7 @@ struct proc_siginfo {
     uint64_t value;
 };
 #define PROC_SIGQUEUE 64u
-#define PROC_MAPS     224u
+#define PROC_MAPS     216u
 
 /* A mapping as a process publishes it. */
 struct proc_map {
@@ -91,7 +106,8 @@ struct proc_map {
  * producer: tail) for real-time signals, or sets the bit in `pending` after storing info[signo];
  * the process takes bits with atomic fetch-and, and queue entries by advancing `head`. After adding
  * one, proc raises event bit PROC_EVENT_SIGNAL at the process. A real-time signal of kill(2) that
- * finds the queue full becomes a bit of `pending` too; one with a value is refused (EAGAIN).
+ * finds the queue full becomes a bit of `pending` too; one with a value is refused (EAGAIN), and so is
+ * one for a thread, which always goes to the queue.
  * A stop signal takes a pending SIGCONT away, and SIGCONT the stop signals. SIGKILL never gets here.
  */
 struct proc_shared {
@@ -109,7 +125,8 @@ struct proc_shared {
      * twice: proc sets posted[signo] before the bit, and who takes the bit copies it to seen[signo]
      * before that. */
     _Atomic uint32_t posted[65], seen[65];
-    uint8_t pad[4096 - 40 - (65 + 64) * 24 - 2 * 65 * 4];
+    int32_t queue_tid[PROC_SIGQUEUE]; /* the thread that queue[i] is for; 0: any */
+    uint8_t pad[4096 - 40 - (65 + 64) * 24 - 2 * 65 * 4 - 64 * 4];
 
     /* Published by the process for ps and /proc; pages 1-7 of the region. Any bytes may be found. */
     char comm[16];
@@ -129,6 +146,8 @@ struct proc_shared {
         char name[56];
     } fds[64];
     struct proc_map maps[PROC_MAPS]; /* the first map_count; in no order */
+    /* 1 + the round of the thread at each place; 0: none is there, or the first one, whose id is the pid. */
+    uint8_t thread_rounds[PROC_THREADS];
 };
 #define PROC_SHARED_BYTES 32768u
 
@@ -182,8 +201,8 @@ enum proc_op {
      * yet), w1 = status, w2 = cpu ns of it and its waited-for children, w3 = uid. -ECHILD if there
      * is no such child. init waits with it for what it booted. */
     PROC_WAIT,
-    /* w0: pid as kill(2); w1: signo (0: only check); w2: code, <= 0; w3: value. pid and uid of the
-     * information are the caller's, whatever the code. */
+    /* w0: pid as kill(2), or PROC_KILL_THREAD + the id of a thread; w1: signo (0: only check); w2: code,
+     * <= 0; w3: value. pid and uid of the information are the caller's, whatever the code. */
     PROC_KILL,
     /* w0: pid, w1: pgid. / (none) -> sid */
     PROC_SETPGID,
@@ -225,6 +244,8 @@ enum proc_op {
     /* init only. Reply: w0 = set of signals (bit signo-1) sent to pid 1 since the last call. */
     PROC_INIT_SIGNALS,
 };
+
+#define PROC_KILL_THREAD (1ull << 32) /* for that thread alone */
 
 #define PROC_GROUP_CONTINUE     1u /* SIGCONT follows the signal */
 #define PROC_GROUP_NOT_ORPHANED 2u /* -EIO, and no signal, if the group is orphaned */

@@ -76,19 +76,14 @@ int64_t clone_make(struct thread *t, const struct fork *f)
     return 0;
 }
 
-/* Thread ids: the first thread's is the pid; others are unique in the system by the process's slot,
- * above every pid, and below 2^30, which is what a robust mutex has room for. A number comes again only
- * after a round of TID_ROUNDS threads, since programs take two threads with one number for the same. */
-#define TID_FIRST  0x00400000
-#define TID_ROUNDS 254u
-static_assert((TID_ROUNDS + 1) * PROC_MAX * THREADS <= 0x40000000, "below 2^30");
-
-static int32_t thread_id(const struct process *p, const struct thread *t)
+/* Gives a thread an id (proto/proc.h) and publishes it: proc asks there who is signalled. */
+static void thread_name(struct process *p, struct thread *t)
 {
     static uint32_t made;
-    uint32_t round = made++ % TID_ROUNDS;
+    uint32_t round = made++ % PROC_TID_ROUNDS;
 
-    return (int32_t)(TID_FIRST + (round * PROC_MAX + p->slot) * THREADS + t->index);
+    t->tid = (int32_t)(PROC_TID_FIRST + (round * PROC_MAX + p->slot) * THREADS + t->index);
+    p->shared->thread_rounds[t->index] = (uint8_t)(round + 1);
 }
 
 int64_t thread_clone(struct fork *f)
@@ -98,12 +93,13 @@ int64_t thread_clone(struct fork *f)
 
     if (!t)
         return -EAGAIN;
-    t->tid = thread_id(p, t);
+    thread_name(p, t);
     int64_t st = clone_make(t, f);
     if (st == 0 && (f->flags & CLONE_PARENT_SETTID) &&
         user_write32(f->parent_tid, (uint32_t)t->tid) < 0)
         st = -EFAULT;
     if (st < 0) {
+        thread_unname(p, t);
         thread_discard(t);
         return st;
     }

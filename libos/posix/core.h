@@ -80,7 +80,7 @@ const struct proc_entry *process_find(int32_t pid);
 
 /* ---- thread.c ------------------------------------------------------------------------------------ */
 
-#define THREADS 1024u
+#define THREADS PROC_THREADS
 static_assert(sizeof(struct thread) <= THREAD_BYTES, "room at the stack's upper end");
 
 static inline struct thread *thread_at(uint32_t index)
@@ -98,6 +98,11 @@ void thread_discard(struct thread *t);
 /** The thread that came with a fresh environment. */
 void thread_start_first(struct thread *t);
 void thread_join(struct thread *t, struct process *p);
+/** Nobody is found by the thread's id any more, unless that is the pid. */
+static inline void thread_unname(struct process *p, const struct thread *t)
+{
+    p->shared->thread_rounds[t->index] = 0;
+}
 /** Ends the calling thread, which is not its process's last. */
 _Noreturn void thread_end(void);
 /** Ends all other threads of the calling process, and waits for it. -ERESTARTSYS: we are to end. */
@@ -130,6 +135,9 @@ static inline uint64_t frame_stack(const struct frame_request *r, uint64_t *sp)
 
 /** A thread ends: mutexes that it holds are marked so. */
 void robust_release(struct thread *t);
+/** The caller is about to sleep on `word`, which is `value`. If it locks a robust mutex there: the words
+ *  that tell of the death of its owner, and how many; if that has died, the word has changed. */
+uint32_t robust_watch(uint64_t word, uint32_t value, struct exo_wait_word watched[2]);
 
 /* ---- signal.c ------------------------------------------------------------------------------------ */
 

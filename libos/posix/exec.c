@@ -236,6 +236,7 @@ static int64_t exec_in_place(struct exec *e)
         return -EAGAIN; /* a vfork child of another thread lives here */
     if (self()->robust_list)
         robust_release(self());
+    thread_unname(current(), self()); /* it takes the pid */
     vma_clear();
     exo_unmap(0, 0, USER_TOP >> EXO_PAGE_SHIFT);
     exec_finish(e, false);

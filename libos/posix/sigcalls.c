@@ -260,11 +260,12 @@ static int64_t thread_kill(int32_t tgid, int32_t tid, uint64_t signo,
         if (tgid != 0)
             return -ESRCH;
     }
-    /* Another process: its first thread stands for it. */
+    if (tid >= PROC_TID_FIRST && tgid == process_table()[proc_tid_slot(tid)].pid)
+        tgid = 0;
     if (tgid != 0 && tgid != tid)
         return -ESRCH;
-    return proc_call(&m, PROC_KILL, (uint64_t)(int64_t)tid, signo, (uint64_t)(int64_t)info->code,
-                     info->value);
+    return proc_call(&m, PROC_KILL, PROC_KILL_THREAD | (uint32_t)tid, signo,
+                     (uint64_t)(int64_t)info->code, info->value);
 }
 
 DEFINE_CALL2(tkill, tid, signo)

@@ -143,6 +143,19 @@ int64_t signal_post(struct process *p, struct thread *t, const struct proc_sigin
     return 0;
 }
 
+/* From proc's queue: for the process (tid 0), or a thread, which may have ended. */
+static void signal_receive(struct process *p, int32_t tid, const struct proc_siginfo *info)
+{
+    struct thread *t = tid == 0 ? 0 : p->threads;
+
+    while (t && t->tid != tid)
+        t = t->next;
+    if (tid != 0 && !t)
+        return;
+    if (signal_add(p, t, info) && t && t != self())
+        thread_attention(t);
+}
+
 void signal_collect(struct process *p)
 {
     struct proc_shared *shared = p->shared;
@@ -168,10 +181,11 @@ void signal_collect(struct process *p)
     uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
     for (uint32_t head = atomic_load_explicit(&shared->head, memory_order_relaxed); head != tail;) {
         struct proc_siginfo info = shared->queue[head % PROC_SIGQUEUE];
+        int32_t tid = shared->queue_tid[head % PROC_SIGQUEUE];
 
         atomic_store_explicit(&shared->head, ++head, memory_order_release);
         if (info.signo > 0 && info.signo <= SIGRTMAX)
-            signal_add(p, 0, &info);
+            signal_receive(p, tid, &info);
     }
 }
 

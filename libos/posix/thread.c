@@ -131,6 +131,8 @@ static void thread_leave(struct thread *t)
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;
+    if (p->shared) /* 0: a vfork context that has left (context_end) */
+        thread_unname(p, t);
     image_state.thread_count--;
     p->thread_count--;
     exo_wake(&p->thread_count, 1);

@@ -10,7 +10,7 @@
 
 struct note {
     uint32_t what, slot;
-    uint64_t value; /* status, bits, set, count, number, place */
+    uint64_t value; /* status, bits, set, count, number, thread and place */
     struct proc_siginfo info;
 };
 
@@ -69,9 +69,9 @@ void after_post(uint32_t slot, const struct proc_siginfo *info, uint32_t number)
     note_add(AFTER_POST, slot, number)->info = *info;
 }
 
-void after_queue(uint32_t slot, const struct proc_siginfo *info, uint32_t tail)
+void after_queue(uint32_t slot, const struct proc_siginfo *info, uint32_t tail, int32_t tid)
 {
-    note_add(AFTER_QUEUE, slot, tail)->info = *info;
+    note_add(AFTER_QUEUE, slot, (uint64_t)(uint32_t)tid << 32 | tail)->info = *info;
 }
 
 void after_drop(uint64_t cap)
@@ -92,8 +92,10 @@ const void *after_notes(size_t *bytes)
  * the process is known to have read the one before (acquire), and published by the bit or the position
  * (release): proofs/memory/protocols/proc_shared.py. */
 
-static void queue_put(struct proc_shared *shared, const struct proc_siginfo *info, uint32_t tail)
+static void queue_put(struct proc_shared *shared, const struct proc_siginfo *info, uint32_t tail,
+                      int32_t tid)
 {
+    shared->queue_tid[tail % PROC_SIGQUEUE] = tid;
     shared->queue[tail % PROC_SIGQUEUE] = *info;
     atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
 }
@@ -131,7 +133,9 @@ static void note_do_shared(const struct note *note, struct proc_shared *shared)
         atomic_store_explicit(&shared->continues, note->value, memory_order_release);
         break;
     case AFTER_POST: bit_put(shared, &note->info, (uint32_t)note->value); break;
-    case AFTER_QUEUE: queue_put(shared, &note->info, (uint32_t)note->value); break;
+    case AFTER_QUEUE:
+        queue_put(shared, &note->info, (uint32_t)note->value, (int32_t)(note->value >> 32));
+        break;
     default: break;
     }
 }

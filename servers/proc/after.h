@@ -54,9 +54,10 @@ void after_notify(uint32_t slot, uint32_t bits);
 void after_forget(uint32_t slot, uint64_t set);
 /** Publishes how many SIGCONTs there were. */
 void after_continues(uint32_t slot, uint64_t count);
-/** A standard signal, the `number`-th that it is sent; a signal for place `tail` of its queue. */
+/** A standard signal, the `number`-th that it is sent; a signal for place `tail` of its queue, and for
+ *  the thread `tid` (0: any). */
 void after_post(uint32_t slot, const struct proc_siginfo *info, uint32_t number);
-void after_queue(uint32_t slot, const struct proc_siginfo *info, uint32_t tail);
+void after_queue(uint32_t slot, const struct proc_siginfo *info, uint32_t tail, int32_t tid);
 /** A capability of proc's is not needed any more. */
 void after_drop(uint64_t cap);
 

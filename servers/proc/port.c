@@ -447,6 +447,16 @@ void port_name_inherit(uint32_t parent, uint32_t child)
         exo_region_write(kits[child].caps[GIVEN - 1], at, comm, sizeof comm);
 }
 
+uint32_t port_thread_round(uint32_t slot, uint32_t place)
+{
+    exo_cap shared = kits[slot].caps[GIVEN - 1];
+    uint8_t round = 0;
+
+    if (shared)
+        exo_region_read(shared, offsetof(struct proc_shared, thread_rounds) + place, &round, 1);
+    return round;
+}
+
 int64_t port_copy_env(uint32_t slot)
 {
     return errno_of(exo_cap_copy(lives[slot].now.env, 0, 0));

@@ -35,6 +35,8 @@ uint64_t port_cpu_ns(uint32_t slot);
 int64_t port_resident(uint32_t slot, uint64_t va, uint64_t pages, uint64_t count[4]);
 /** The CPUs of its first thread; 0 only asks. -ESRCH: it has none, -EINVAL: there is none of them. */
 int64_t port_affinity(uint32_t slot, uint64_t cpus);
+/** What the process says in proc_shared.thread_rounds; 0 if that cannot be read. */
+uint32_t port_thread_round(uint32_t slot, uint32_t place);
 /** If the environment has ended without our doing: the wait status for it, else -1. */
 int64_t port_death(uint32_t slot);
 exo_time port_now(void);

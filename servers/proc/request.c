@@ -170,6 +170,8 @@ static int64_t serve_kill(struct request *r)
 {
     const uint64_t *w = r->m->w;
 
+    if (w[0] >> 32 == PROC_KILL_THREAD >> 32)
+        return signal_kill_thread(r->caller, (int32_t)w[0], (int32_t)w[1], (int32_t)w[2], w[3]);
     return signal_kill(r->caller, (int32_t)w[0], (int32_t)w[1], (int32_t)w[2], w[3]);
 }
 

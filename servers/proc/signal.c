@@ -34,15 +34,47 @@ static bool queue_has_room(const struct process *p)
     return p->tail - head < PROC_SIGQUEUE;
 }
 
-static int64_t post(uint32_t slot, const struct proc_siginfo *info)
+/* Is it there for the thread already? Standard signals do not queue. */
+static bool queue_has(const struct process *p, const struct proc_siginfo *info, int32_t tid)
+{
+    const struct proc_shared *shared = p->shared;
+    uint32_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+
+    for (uint32_t i = p->tail; i != head && p->tail - i < PROC_SIGQUEUE; i--) {
+        uint32_t k = (i - 1) % PROC_SIGQUEUE;
+
+        if (shared->queue_tid[k] == tid && shared->queue[k].signo == info->signo)
+            return true;
+    }
+    return false;
+}
+
+static int64_t post_thread(uint32_t slot, const struct proc_siginfo *info, int32_t tid)
+{
+    struct process *p = &processes[slot];
+
+    if (info->signo < SIGRTMIN && queue_has(p, info, tid))
+        return 0;
+    if (!queue_has_room(p))
+        return -EAGAIN;
+    after_queue(slot, info, p->tail, tid);
+    SET(p->tail, p->tail + 1);
+    after_notify(slot, PROC_EVENT_SIGNAL);
+    return 0;
+}
+
+/* tid 0: for any thread of the process. */
+static int64_t post(uint32_t slot, const struct proc_siginfo *info, int32_t tid)
 {
     struct process *p = &processes[slot];
     struct proc_shared *shared = p->shared;
 
     if (atomic_load_explicit(&shared->ignored, memory_order_relaxed) & SIGNAL_BIT(info->signo))
         return 0;
+    if (tid != 0)
+        return post_thread(slot, info, tid);
     if (info->signo >= SIGRTMIN && queue_has_room(p)) {
-        after_queue(slot, info, p->tail);
+        after_queue(slot, info, p->tail, 0);
         SET(p->tail, p->tail + 1);
     } else {
         if (info->signo >= SIGRTMIN && info->code != SI_USER)
@@ -114,7 +146,7 @@ void signal_parent(uint32_t slot, int32_t signo, int32_t code, uint32_t value)
 
 /* ---- sending ----------------------------------------------------------------------------------- */
 
-int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
+static int64_t send(uint32_t slot, const struct proc_siginfo *info, int32_t tid)
 {
     uint64_t bit = SIGNAL_BIT(info->signo);
 
@@ -141,7 +173,12 @@ int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
         after_continues(slot, processes[slot].continues);
         signal_continue(slot);
     }
-    return post(slot, info);
+    return post(slot, info, tid);
+}
+
+int64_t signal_send(uint32_t slot, const struct proc_siginfo *info)
+{
+    return send(slot, info, 0);
 }
 
 int64_t signal_group(uint32_t group, int32_t signo)
@@ -158,14 +195,15 @@ int64_t signal_group(uint32_t group, int32_t signo)
     return reached;
 }
 
-static int64_t kill_one(uint32_t caller, uint32_t slot, const struct proc_siginfo *info)
+static int64_t kill_one(uint32_t caller, uint32_t slot, const struct proc_siginfo *info,
+                        int32_t tid)
 {
     bool same_session = processes[caller].session == processes[slot].session;
 
     if (!credentials_may_signal(&entries[caller], &entries[slot]) &&
         !(info->signo == SIGCONT && same_session))
         return -EPERM;
-    return info->signo == 0 ? 0 : signal_send(slot, info);
+    return info->signo == 0 ? 0 : send(slot, info, tid);
 }
 
 /* SIGKILL may take members off the list while it is walked, so they are noted first. */
@@ -187,7 +225,7 @@ static int64_t kill_group(uint32_t caller, int64_t pgid, const struct proc_sigin
     for (uint32_t i = 0; i < count; i++) {
         if (entries[noted[i]].pid != pids[i])
             continue;
-        result = kill_one(caller, noted[i], info);
+        result = kill_one(caller, noted[i], info, 0);
         reached |= result == 0;
     }
     return reached ? 0 : result;
@@ -202,7 +240,7 @@ static int64_t kill_all(uint32_t caller, const struct proc_siginfo *info)
     for (uint32_t slot = INIT_SLOT + 1; slot < table_limit(); slot++) {
         if (!process_exists(slot) || slot == caller)
             continue;
-        int64_t one = kill_one(caller, slot, info);
+        int64_t one = kill_one(caller, slot, info, 0);
         any = true;
         if (one != -EPERM)
             result = one;
@@ -210,23 +248,59 @@ static int64_t kill_all(uint32_t caller, const struct proc_siginfo *info)
     return any ? result : -ESRCH;
 }
 
-int64_t signal_kill(uint32_t caller, int64_t pid, int64_t signo, int64_t code, uint64_t value)
+static int64_t information(uint32_t caller, int64_t signo, int64_t code, uint64_t value,
+                           struct proc_siginfo *info)
 {
     if (signo < 0 || signo > SIGRTMAX)
         return -EINVAL;
     if (code > 0 || code < INT32_MIN)
         return -EPERM;
-    struct proc_siginfo info = {.signo = (int32_t)signo,
-                                .code = (int32_t)code,
-                                .pid = entries[caller].pid,
-                                .uid = entries[caller].ruid,
-                                .value = value};
+    *info = (struct proc_siginfo){.signo = (int32_t)signo,
+                                  .code = (int32_t)code,
+                                  .pid = entries[caller].pid,
+                                  .uid = entries[caller].ruid,
+                                  .value = value};
+    return 0;
+}
+
+int64_t signal_kill(uint32_t caller, int64_t pid, int64_t signo, int64_t code, uint64_t value)
+{
+    struct proc_siginfo info;
+    int64_t result = information(caller, signo, code, value, &info);
     uint32_t slot;
 
+    if (result < 0)
+        return result;
     if (pid == -1)
         return kill_all(caller, &info);
     if (pid <= 0)
         return kill_group(caller, pid == 0 ? entries[caller].pgid : -pid, &info);
     slot = table_find(pid);
-    return slot == NOBODY ? -ESRCH : kill_one(caller, slot, &info);
+    return slot == NOBODY ? -ESRCH : kill_one(caller, slot, &info, 0);
+}
+
+/* Which threads there are is the process's own word. */
+static uint32_t find_thread(int32_t tid)
+{
+    uint32_t number = (uint32_t)tid - PROC_TID_FIRST, slot = proc_tid_slot(tid);
+    uint32_t round = number / PROC_THREADS / PROC_MAX;
+
+    if (tid < PROC_TID_FIRST)
+        return table_find(tid);
+    return process_alive(slot) && slot != INIT_SLOT &&
+                   port_thread_round(slot, number % PROC_THREADS) == round + 1
+               ? slot
+               : NOBODY;
+}
+
+int64_t signal_kill_thread(uint32_t caller, int32_t tid, int64_t signo, int64_t code,
+                           uint64_t value)
+{
+    struct proc_siginfo info;
+    int64_t result = information(caller, signo, code, value, &info);
+    uint32_t slot = find_thread(tid);
+
+    if (result < 0)
+        return result;
+    return slot == NOBODY ? -ESRCH : kill_one(caller, slot, &info, tid);
 }

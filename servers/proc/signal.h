@@ -13,6 +13,9 @@
 
 /** kill(2) with its permissions; code and value as PROC_KILL. */
 int64_t signal_kill(uint32_t caller, int64_t pid, int64_t signo, int64_t code, uint64_t value);
+/** tgkill(2) to whatever process has the thread. -EAGAIN: its queue is full. */
+int64_t signal_kill_thread(uint32_t caller, int32_t tid, int64_t signo, int64_t code,
+                           uint64_t value);
 /** Delivers without asking. 0, or -EAGAIN: the queue is full. */
 int64_t signal_send(uint32_t slot, const struct proc_siginfo *info);
 /** The kernel's own signal to a group: returns how many were reached. */

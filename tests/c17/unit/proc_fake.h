@@ -41,6 +41,10 @@ struct proc_shared *port_shared(uint32_t slot)
 {
     return &fake_kernel[slot].shared;
 }
+uint32_t port_thread_round(uint32_t slot, uint32_t place)
+{
+    return fake_kernel[slot].shared.thread_rounds[place];
+}
 void port_detach(uint32_t slot, int64_t status)
 {
     death_step();

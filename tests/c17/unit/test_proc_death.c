@@ -123,6 +123,11 @@ static void do_kill_queue(void)
     signal_kill(sh, entries[c].pid, 40, SI_QUEUE, 7);
     signal_kill(sh, entries[c].pid, 40, SI_QUEUE, 8);
 }
+static void do_kill_thread(void)
+{
+    signal_kill_thread(sh, entries[c].pid, SIGUSR1, 0, 0);
+    signal_kill_thread(sh, entries[c].pid, 40, SI_QUEUE, 9);
+}
 static void do_kill_group(void)
 {
     signal_kill(sh, -entries[a].pid, SIGTERM, 0, 0);
@@ -395,6 +400,7 @@ int main(void)
     test_request("wait", do_wait);
     test_request("kill", do_kill_one);
     test_request("queued signals", do_kill_queue);
+    test_request("signals for a thread", do_kill_thread);
     test_request("kill of a group", do_kill_group);
     test_request("SIGKILL of a group", do_kill_group_hard);
     test_request("kill of all", do_kill_all);

@@ -161,6 +161,38 @@ static void test_signals(void)
     ASSERT_EQ(signal_kill(sh, -9999, 0, 0, 0), -ESRCH);
     TEST_END();
 
+    TEST_BEGIN("a signal for a thread is queued for it, a standard one once")
+    uint32_t sh = reset(), a = born(sh, false, false);
+    struct proc_shared *to = &fakes[a].shared;
+    int32_t tid = (int32_t)(PROC_TID_FIRST + (2 * PROC_MAX + a) * PROC_THREADS + 7);
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR1, 0, 0), -ESRCH);
+    to->thread_rounds[7] = 2; /* its number comes one round later */
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR1, 0, 0), -ESRCH);
+    to->thread_rounds[7] = 3;
+    ASSERT_EQ(signal_kill_thread(sh, tid, 0, 0, 0), 0);
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR1, 0, 0), 0);
+    settle();
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR1, 0, 0), 0);
+    ASSERT_EQ(signal_kill_thread(sh, entries[a].pid, SIGUSR1, 0, 0), 0);
+    settle();
+    ASSERT_EQ(to->tail, 2);
+    ASSERT_EQ(to->queue_tid[0], tid);
+    ASSERT_EQ(to->queue_tid[1], entries[a].pid);
+    ASSERT_FALSE(pending(a, SIGUSR1));
+    for (uint32_t i = 2; i < PROC_SIGQUEUE; i++, settle())
+        ASSERT_EQ(signal_kill_thread(sh, tid, 40, SI_QUEUE, i), 0);
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR2, 0, 0), -EAGAIN);
+    to->head = 1;
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGUSR1, 0, 0), 0);
+    settle();
+    ASSERT_EQ(to->tail, PROC_SIGQUEUE + 1);
+    ASSERT_EQ(signal_kill_thread(sh, tid, SIGKILL, 0, 0), 0);
+    ASSERT_EQ(entries[a].state, PROC_ZOMBIE);
+    ASSERT_EQ(signal_kill_thread(sh, tid, 0, 0, 0), -ESRCH);
+    ASSERT_EQ(signal_kill_thread(sh, -1, SIGTERM, 0, 0), -ESRCH);
+    settle();
+    TEST_END();
+
     TEST_BEGIN("SIGSTOP stops at once, SIGCONT goes on, the parent sees both")
     uint32_t sh = reset(), a = born(sh, false, false);
     ASSERT_EQ(signal_kill(sh, entries[a].pid, SIGSTOP, 0, 0), 0);

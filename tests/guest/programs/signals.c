@@ -9,7 +9,9 @@
  */
 #include "tap.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define ROUNDS 20
@@ -124,6 +126,64 @@ static void test_over_exec(void)
     end();
 }
 
+/* ---- to one thread of another process ------------------------------------------------------------ */
+
+static int told[2];
+
+static void tell_thread(int signo)
+{
+    int32_t tid = (int32_t)syscall(SYS_gettid);
+
+    (void)signo;
+    if (write(told[1], &tid, sizeof tid) != sizeof tid)
+        _exit(1);
+}
+
+static void *second_thread(void *argument)
+{
+    (void)argument;
+    tell_thread(0);
+    for (;;)
+        pause();
+}
+
+static int32_t hear(void)
+{
+    int32_t tid = -1;
+
+    return read(told[0], &tid, sizeof tid) == sizeof tid ? tid : -1;
+}
+
+static void test_thread(void)
+{
+    begin("a signal reaches the thread of another process that it is sent to");
+    CHECK(pipe(told) == 0);
+    signal(SIGUSR1, tell_thread);
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, second_thread, NULL) != 0)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    int32_t tid = hear();
+    CHECK(tid > 0 && tid != child);
+    CHECK(syscall(SYS_tgkill, child, tid, 0) == 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK(syscall(SYS_tgkill, child, tid, SIGUSR1) == 0);
+        CHECK(hear() == tid);
+    }
+    CHECK(syscall(SYS_tkill, tid, SIGUSR1) == 0);
+    CHECK(hear() == tid);
+    CHECK(syscall(SYS_tgkill, getpid(), tid, 0) == -1 && errno == ESRCH);
+    CHECK(syscall(SYS_tgkill, child, tid, SIGKILL) == 0);
+    CHECK(ended(child) == 128 + SIGKILL);
+    CHECK(syscall(SYS_tkill, tid, 0) == -1 && errno == ESRCH);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     sigset_t set = term();
@@ -136,5 +196,6 @@ int main(int argc, char **argv)
     }
     test_at_once();
     test_over_exec();
+    test_thread();
     return finish();
 }
