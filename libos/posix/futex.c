@@ -39,8 +39,8 @@ static bool word_ok(uint64_t word)
 
 static int64_t futex_wait(uint64_t word, uint32_t expected, exo_time deadline)
 {
-    struct exo_wait_word w = {.address = word, .expected = expected};
-    uint32_t value;
+    struct exo_wait_word w[3] = {{.address = word, .expected = expected}};
+    uint32_t value, words = 1;
 
     if (!word_ok(word))
         return word & 3 ? -EINVAL : -EFAULT;
@@ -48,8 +48,13 @@ static int64_t futex_wait(uint64_t word, uint32_t expected, exo_time deadline)
         return -EFAULT;
     if (value != expected)
         return -EAGAIN;
+    if (expected & FUTEX_WAITERS) {
+        image_lock();
+        words += robust_watch(word, expected, &w[1]);
+        image_unlock();
+    }
     for (;;) {
-        int64_t st = exo_wait(&w, 1, deadline);
+        int64_t st = exo_wait(w, words, deadline);
 
         if (st >= 0)
             return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * timerfd and pidfd: things that are not files, waited for as files; processes and threads. The same checks pass on Linux.
- * A program of the Linux ABI (static); prints TAP.
+ * timerfd and pidfd: things that are not files, waited for as files; processes and threads. The same
+ * checks pass on Linux. A program of the Linux ABI (static); prints TAP.
  */
 #include "tap.h"
 
@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -221,6 +222,89 @@ static void test_inheriting(void)
     end();
 }
 
+/* ---- the owner of a robust mutex is killed ------------------------------------------------------- */
+
+static pthread_mutex_t *shared_lock;
+
+static void shared_lock_make(int protocol)
+{
+    pthread_mutexattr_t how;
+
+    pthread_mutexattr_init(&how);
+    pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
+    CHECK(pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST) == 0);
+    CHECK(pthread_mutexattr_setprotocol(&how, protocol) == 0);
+    CHECK(pthread_mutex_init(shared_lock, &how) == 0);
+}
+
+static void *hold(void *told)
+{
+    pthread_mutex_lock(shared_lock);
+    if (write(*(int *)told, "", 1) == 1)
+        pause();
+    return 0;
+}
+
+/* A process whose first or second thread holds the mutex for ever. */
+static pid_t holder_start(int second)
+{
+    int told[2];
+    char byte;
+    pid_t child;
+
+    CHECK(pipe(told) == 0);
+    if ((child = fork()) == 0) {
+        pthread_t thread;
+
+        if (second && pthread_create(&thread, 0, hold, &told[1]) == 0)
+            pthread_join(thread, 0);
+        hold(&told[1]);
+    }
+    CHECK(read(told[0], &byte, 1) == 1);
+    close(told[0]);
+    close(told[1]);
+    return child;
+}
+
+static int inherits_from_dead(void)
+{
+    struct timespec soon;
+
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_sec += 60;
+    return pthread_mutex_timedlock(shared_lock, &soon) == EOWNERDEAD &&
+           pthread_mutex_consistent(shared_lock) == 0 && pthread_mutex_unlock(shared_lock) == 0;
+}
+
+static void test_killed_owner(void)
+{
+    int status = 0;
+
+    shared_lock = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared_lock != MAP_FAILED);
+    for (int i = 0; i < 8; i++) {
+        pid_t waits = 0, holds;
+
+        begin("a robust mutex tells of an owner that was killed");
+        shared_lock_make(i & 1 ? PTHREAD_PRIO_INHERIT : PTHREAD_PRIO_NONE);
+        holds = holder_start(i & 2);
+        if (i & 4 && (waits = fork()) == 0)
+            _exit(inherits_from_dead() ? 0 : 1);
+        if (i & 4)
+            usleep(20000);
+        kill(holds, SIGKILL);
+        if (i & 4)
+            CHECK(waitpid(waits, &status, 0) == waits && status == 0);
+        CHECK(waitpid(holds, 0, 0) == holds);
+        if (!(i & 4))
+            CHECK(inherits_from_dead());
+        CHECK(pthread_mutex_lock(shared_lock) == 0);
+        CHECK(pthread_mutex_unlock(shared_lock) == 0);
+        end();
+    }
+    munmap(shared_lock, 4096);
+}
+
 static void *thread_number(void *to)
 {
     *(int *)to = gettid();
@@ -268,6 +352,7 @@ int main(void)
     test_vfork_with_files();
     test_numbers();
     test_inheriting();
+    test_killed_owner();
     test_name();
     test_timerfd();
     test_pidfd();
