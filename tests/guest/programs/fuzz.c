@@ -9,13 +9,15 @@
  * descriptors that are open, addresses at the end of a mapping, lengths that reach beyond it. Two threads
  * make calls in one memory, so that buffers change, and go, while a call looks at them.
  *
- * What was random about a life comes from the seed and its number. Status 0: all calls were made.
+ * What was random about a life comes from the seed and its number. Status 0: all calls were made, where a
+ * life counts for LIFE_LEAST of them at least.
  */
 #include "../chance.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,7 +41,9 @@
 #define NUMBERS    462u
 #define USER       4711u
 #define LIFE_CALLS 3000u /* of both threads together */
-#define STILL      20    /* looks without any call, after which a life is ended */
+#define LIFE_LEAST 64u /* as many it counts for, at least, so that there is an end on a slow host */
+#define STILL      20  /* looks without any call, after which a life is ended */
+#define LOOKS      400 /* after which it is ended in any case */
 #define LOOK_NS    5000000
 #define PAGE       4096u
 #define PAGES      16u
@@ -200,8 +204,9 @@ static void call_once(void)
 
 static void *live_beside(void *unused)
 {
-    for (;;)
+    while (shared->calls < LIFE_CALLS)
         call_once();
+    syscall(SYS_exit_group, 0); /* the first thread may wait for what never comes */
     return unused;
 }
 
@@ -266,8 +271,10 @@ static void live(uint64_t seed)
 /* Ends all that the user has left running, and waits until nothing of it is there. */
 static void end_user(void)
 {
-    pid_t killer = fork();
+    pid_t killer;
 
+    while ((killer = fork()) < 0)
+        sched_yield();
     if (killer == 0) {
         if (setgid(USER) != 0 || setuid(USER) != 0)
             _exit(1);
@@ -281,7 +288,7 @@ static void end_user(void)
 static void one_life(uint64_t seed)
 {
     uint32_t before = 0;
-    int still = 0;
+    int still = 0, looks = 0;
     pid_t child;
 
     shared->calls = 0;
@@ -293,7 +300,7 @@ static void one_life(uint64_t seed)
         nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
         still = shared->calls == before ? still + 1 : 0;
         before = shared->calls;
-        if (still == STILL)
+        if (still == STILL || looks++ == LOOKS)
             kill(child, SIGKILL);
     }
     end_user();
@@ -303,7 +310,7 @@ static void one_life(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 0, calls = 0, lives = 0;
+    uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 0) : 0, calls = 0, lives = 0, made;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
     const char *directory = argc > 3 ? argv[3] : "/tmp";
 
@@ -314,7 +321,8 @@ int main(int argc, char **argv)
     shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (; calls < wanted; lives++) {
         one_life(seed + lives);
-        calls += shared->calls < LIFE_CALLS + 2 ? shared->calls : 0;
+        made = shared->calls < LIFE_CALLS + 2 ? shared->calls : 0;
+        calls += made > LIFE_LEAST ? made : LIFE_LEAST;
         if (lives % 128 == 127)
             fprintf(stderr, "# seed %llu: %llu lives, %llu calls\n", (unsigned long long)seed,
                     (unsigned long long)lives, (unsigned long long)calls);
