@@ -225,6 +225,7 @@ exo_posix(
   libos/posix/random.c
   libos/posix/record.c
   libos/posix/regular.c
+  libos/posix/renew.c
   libos/posix/remap.c
   libos/posix/ring.c
   libos/posix/robust.c

@@ -190,7 +190,8 @@ enum proc_op {
      * mapping stay for the caller to delete. The environment of a process that was alone in it is
      * destroyed, and there is no reply. */
     PROC_MOVE,
-    /* The caller has exec'ed in place: resets what exec resets; w0: 1 if ids may change (unused).*/
+    /* The caller has exec'ed in place: resets what exec resets. w0: 1: the program is set-id, w1: its user,
+     * w2: its group, -1: not. -EPERM then, unless this is the first since PROC_RENEWED. */
     PROC_EXEC,
     /* The caller ends. w0: wait status. proc destroys its environment, and other contexts there die
      * with it (a vfork context: is only marked dead, and its thread ends itself; its four
@@ -243,6 +244,17 @@ enum proc_op {
     PROC_AFFINITY,
     /* init only. Reply: w0 = set of signals (bit signo-1) sent to pid 1 since the last call. */
     PROC_INIT_SIGNALS,
+    /* The caller asks to go on in a fresh environment of init's making: its program is set-id, and must not
+     * find anything that the caller's memory or capabilities could do to it. 1 capability: a region with a
+     * handover block (libos/posix/handover.h). The reply comes at once; a vfork context then ends its part
+     * as after PROC_MOVE, any other waits for the end of its environment. */
+    PROC_RENEW,
+    /* init only. Reply: w0 = pid of a process that waits for that, 0: none; w1 = its slot; 1 capability: the
+     * region, to read. Told until PROC_RENEWED or its death. */
+    PROC_RENEWAL,
+    /* init only: PROC_MOVE of the process w2 = pid. Everything that it was given in its environments before
+     * is taken back. */
+    PROC_RENEWED,
 };
 
 #define PROC_KILL_THREAD (1ull << 32) /* for that thread alone */

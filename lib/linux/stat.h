@@ -16,6 +16,7 @@
 #define S_ISUID  0004000
 #define S_ISGID  0002000
 #define S_ISVTX  0001000
+#define S_IXGRP  0000010
 
 #define S_ISTYPE(mode, type) (((mode)&S_IFMT) == (type))
 #define S_ISREG(mode)        S_ISTYPE(mode, S_IFREG)

@@ -183,7 +183,7 @@ static uint32_t auxv_build(const struct exec *e, uint64_t v[AUX_WORDS], uint64_t
         {AT_EUID, me->euid},
         {AT_GID, me->rgid},
         {AT_EGID, me->egid},
-        {AT_SECURE, 0},
+        {AT_SECURE, me->ruid != me->euid || me->rgid != me->egid},
         {AT_RANDOM, random},
         {AT_HWCAP2, machine_hwcap2()},
         {AT_EXECFN, path},

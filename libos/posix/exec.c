@@ -8,8 +8,8 @@
  *
  * A vfork child may not do that to its parent. It moves first: a fresh environment gets a copy of
  * the LibOS without the program, as fork would make it, proc takes the process over there, and the
- * same code goes on in the copy (exec_arrived). Set-id bits are not honoured yet: such programs run
- * with the caller's ids.
+ * same code goes on in the copy (exec_arrived). A set-id program is started in a fresh environment,
+ * which its user never had a hand in (renew.c).
  */
 #include "exec.h"
 #include "fork.h"
@@ -188,23 +188,43 @@ static void state_reset(struct process *p, struct thread *t)
     signal_exec(p);
 }
 
+/* A process that was renewed for a set-id program gets its ids; another one that comes here with such a
+ * program was refused them. */
+static void proc_tell_exec(const struct exec *e)
+{
+    struct exo_message m = {0};
+    struct set_ids ids;
+    bool sets = image_state.renewed && exec_sets_ids(e, &ids);
+
+    image_state.renewed = false;
+    if (sets)
+        proc_call(&m, PROC_EXEC, 1, ids.user, ids.group, 0);
+    else
+        proc_call(&m, PROC_EXEC, 0, 0, 0, 0);
+}
+
 /* The old program is gone; the files of the new one are open. `moved`: into a fresh environment. */
 static _Noreturn void exec_finish(struct exec *e, bool moved)
 {
     struct thread *t = self();
     struct process *p = t->process;
-    struct exo_message m = {0};
 
     image_state.exec_path = e->path;
     if (sysv_objects && !moved)
         shm_exec();
     state_reset(p, t);
-    if (!moved)
+    if (!moved) {
         fds_exec(p);
+        proc_tell_exec(e);
+    }
+    bool secure = p->entry->ruid != p->entry->euid || p->entry->rgid != p->entry->egid;
     if (image_build(e) < 0)
         process_exit(STATUS_KILLED(SIGKILL));
-    trace_begin(arguments_variable(&e->arguments, "EXO_TRACE="),
-                arguments_variable(&e->arguments, "EXO_TRACE_FILE="));
+    if (secure)
+        p->dumpable = 0;
+    else
+        trace_begin(arguments_variable(&e->arguments, "EXO_TRACE="),
+                    arguments_variable(&e->arguments, "EXO_TRACE_FILE="));
     uint64_t sp = stack_build(e);
     uint64_t pc = e->interpreted ? e->interpreter.base + e->interpreter.elf.entry
                                  : e->main.base + e->main.elf.entry;
@@ -213,8 +233,6 @@ static _Noreturn void exec_finish(struct exec *e, bool moved)
         e->main.file = e->interpreter.file = 0;
         fds_forked(p);
         fds_exec(p);
-    } else {
-        proc_call(&m, PROC_EXEC, 0, 0, 0, 0);
     }
     exec_close(e);
     start_forget();
@@ -321,8 +339,11 @@ static struct exec *exec_new(int64_t *st)
 
 static int64_t exec_run(struct exec *e)
 {
+    struct set_ids ids;
     int64_t st = main_open(e);
 
+    if (st == 0 && !image_state.renewed && exec_sets_ids(e, &ids))
+        return exec_renew(e);
     if (st == 0)
         st = interpreter_open(e);
     if (st == 0)

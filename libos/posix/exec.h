@@ -4,6 +4,7 @@
 #define POSIX_EXEC_H
 
 #include "core.h"
+#include "handover.h"
 
 #include <lib/elf.h>
 
@@ -40,6 +41,7 @@ struct program {
     exo_cap region;
     uint64_t first_page; /* in the region */
     uint64_t file_bytes;
+    uint32_t mode, uid, gid;
     uint64_t base; /* added to its addresses; known after program_map */
     struct elf_image elf;
 };
@@ -65,6 +67,21 @@ struct exec {
     char path[512]; /* as given to exec: AT_EXECFN */
     char exe[512];  /* the file itself, absolute, for /proc */
 };
+
+/* ---- renew.c ---------------------------------------------------------------------------------------- */
+
+/* Whose rights a program's set-id bits give it; UINT32_MAX: the caller's. */
+struct set_ids {
+    uint32_t user, group;
+};
+/** Do they change anything? Not if the process has renounced them. */
+bool exec_sets_ids(const struct exec *e, struct set_ids *ids);
+/** Asks for a fresh environment, in which the same exec is made again. Comes back with an errno only. */
+int64_t exec_renew(struct exec *e);
+/** In it: the rest of what the process was, from the block. 0, or an errno. */
+int64_t renewed_process(const struct handover *h);
+
+/* ---- exec.c ---------------------------------------------------------------------------------------- */
 
 /** Writes the program's first stack: its stack pointer. */
 uint64_t stack_build(const struct exec *e);

@@ -169,9 +169,8 @@ static int64_t process_run(const struct handover_plan *plan, exo_cap region,
     return st < 0 ? errno_of_native(st) : (int64_t)m.w[0];
 }
 
-/* All that is done in the environment; what it made besides is in *thread and *region. */
-static int64_t environment_fill(const struct handover_plan *plan, exo_cap env, exo_cap *thread,
-                                exo_cap *region, struct handover *h)
+/* What every environment begins with: the LibOS, its capabilities, and a thread. */
+static int64_t environment_begin(const struct handover_plan *plan, exo_cap env, exo_cap *thread)
 {
     const struct libos_header *header;
     int64_t st = image_map(env, plan, &header);
@@ -182,17 +181,79 @@ static int64_t environment_fill(const struct handover_plan *plan, exo_cap env, e
         st = exo_cap_copy(plan->libos, env, EXO_WELL_KNOWN(PROC_CAP_LIBOS));
     if (st >= 0)
         st = exo_cap_copy(plan->table, env, EXO_WELL_KNOWN(PROC_CAP_TABLE));
-    if (st < 0)
-        return errno_of_native(st);
-    st = block_make(plan, env, h, region);
-    if (st < 0)
-        return st;
-    st = thread_make(env, header);
+    if (st >= 0)
+        st = thread_make(env, header);
     if (st < 0)
         return errno_of_native(st);
     *thread = (exo_cap)st;
-    st = process_register(plan, env, *thread, h);
+    return 0;
+}
+
+/* All that is done in the environment; what it made besides is in *thread and *region. */
+static int64_t environment_fill(const struct handover_plan *plan, exo_cap env, exo_cap *thread,
+                                exo_cap *region, struct handover *h)
+{
+    int64_t st = environment_begin(plan, env, thread);
+
+    if (st == 0)
+        st = block_make(plan, env, h, region);
+    if (st == 0)
+        st = process_register(plan, env, *thread, h);
     return st < 0 ? st : process_run(plan, *region, h);
+}
+
+/* ---- a process that goes on ------------------------------------------------------------------------------ */
+
+static int64_t block_copy(const struct handover_plan *plan, exo_cap env,
+                          const struct handover *block, exo_cap given)
+{
+    int64_t region = exo_region_create(plan->account, HANDOVER_BYTES_MAX >> EXO_PAGE_SHIFT, 1);
+    int64_t st = region;
+
+    if (region < 0)
+        return errno_of_native(region);
+    st = exo_region_write((exo_cap)region, 0, block, HANDOVER_BYTES_MAX);
+    if (st >= 0)
+        st = exo_cap_copy((exo_cap)region, env, EXO_WELL_KNOWN(HANDOVER_SLOT));
+    if (st >= 0)
+        st = exo_cap_copy(given, env, EXO_WELL_KNOWN(HANDOVER_WITNESS));
+    exo_cap_delete((exo_cap)region, 0);
+    return st < 0 ? errno_of_native(st) : 0;
+}
+
+static int64_t process_move(const struct handover_plan *plan, exo_cap env, exo_cap thread,
+                            int32_t pid)
+{
+    struct exo_message m = {.tag = EXO_TAG(PROC_RENEWED, 0, 2),
+                            .w = {PROC_CAP_PROC, PROC_SHARED_VA, (uint64_t)pid}};
+    struct exo_utcb *utcb = exo_utcb();
+
+    utcb->send[0] = (struct exo_send){env, EXO_SEND_COPY};
+    utcb->send[1] = (struct exo_send){thread, EXO_SEND_COPY};
+    int64_t tag = ipc_call_again(plan->proc, &m);
+    return tag < 0 ? errno_of_native(tag) : (int64_t)m.w[0];
+}
+
+int64_t handover_renew(const struct handover_plan *plan, struct handover *block, exo_cap region)
+{
+    int64_t env = exo_env_create(plan->account), st;
+    exo_cap thread = 0;
+
+    if (env < 0)
+        return errno_of_native(env);
+    block->magic = HANDOVER_MAGIC;
+    block->flags = HANDOVER_RENEWED;
+    st = environment_begin(plan, (exo_cap)env, &thread);
+    if (st == 0)
+        st = block_copy(plan, (exo_cap)env, block, region);
+    if (st == 0)
+        st = process_move(plan, (exo_cap)env, thread, block->pid);
+    if (thread)
+        exo_cap_delete(thread, 0);
+    if (st < 0)
+        exo_env_destroy((exo_cap)env, 0);
+    exo_cap_delete((exo_cap)env, 0);
+    return st;
 }
 
 int64_t handover_launch(const struct handover_plan *plan, exo_cap *env_out)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a POSIX process comes out of nothing: a native program (init; later proc, for set-id exec)
- * builds a fresh environment with the LibOS in it and a block that says what to become.
+ * How a POSIX process comes out of nothing: init builds a fresh environment with the LibOS in it and a
+ * block that says what to become. A process that is to run a set-id program goes on in one too (renew.c):
+ * nothing of what its memory and capabilities were can reach the program there, but what the block says.
  *
  * Only what cannot be copied from a parent is here: fork and the exec of a vfork child clone the
  * LibOS with its state instead (fork.c, exec.c). The block holds instructions, not objects: the new
@@ -22,6 +23,9 @@
 #define HANDOVER_RAW_OUTPUT 0x04u /* the console's output is not processed (OPOST off, no echo) */
 #define HANDOVER_SESSION    0x08u /* it leads a session, with the console as controlling terminal */
 #define HANDOVER_SEARCH     0x10u /* argv[0] is looked up in PATH; not found: status 127, else 126 */
+#define HANDOVER_RENEWED    0x20u /* a process that goes on: the block is its word, and checked */
+
+#define HANDOVER_FDS 256u
 
 /* The block: a region that the new process maps at POSIX_HANDOVER_VA, reads once and gives up. */
 struct handover {
@@ -31,16 +35,28 @@ struct handover {
     uint32_t slot; /* in proc's table; likewise */
     uint32_t argc, envc;
     uint32_t string_bytes;
-    uint32_t reserved;
-    char cwd[256];
-    char strings[]; /* argc + envc strings, each with its NUL */
+    uint32_t fd_count;
+    char cwd[512];
+    struct {
+        uint64_t box; /* of fs: where its descriptors are (parcel.h) */
+        uint64_t blocked, ignored;
+        uint64_t rlimits[16][2];
+        uint32_t umask, personality;
+        struct {
+            uint32_t fd, parcel; /* the number of its parcel; several have that of the first */
+        } fds[HANDOVER_FDS];
+    } renewed;
+    char strings
+        []; /* argc + envc strings, each with its NUL; renewed: the program's path before them */
 };
 #define HANDOVER_BYTES_MAX 65536u
 
 /* Where the region of the block is in the new environment's table, and room for struct thread at the
  * upper end of its first stack. */
 #define HANDOVER_SLOT 10
-#define THREAD_BYTES  512u
+#define HANDOVER_WITNESS \
+    11 /* renewed: the block as it was given, which the box of descriptors goes with */
+#define THREAD_BYTES 512u
 
 /* The priority at which POSIX threads run; servers' are above it. */
 #define POSIX_PRIORITY 8u
@@ -67,6 +83,13 @@ struct handover_plan {
  * `env`, if not 0, gets the handle of the environment (the caller may watch it, and deletes it).
  */
 int64_t handover_launch(const struct handover_plan *plan, exo_cap *env);
+
+/**
+ * Builds a fresh environment for a process that asked for it (PROC_RENEWAL) and moves it there. `block` is a
+ * copy of its block, of HANDOVER_BYTES_MAX, that nobody else can write; `region` the one that it gave.
+ * Of the plan, what is said about the LibOS, account, proc and table counts. 0, or a negative Linux errno.
+ */
+int64_t handover_renew(const struct handover_plan *plan, struct handover *block, exo_cap region);
 
 /* The first words of the LibOS's text: where its builders find the ways in. */
 struct libos_header {

@@ -42,6 +42,9 @@ int64_t program_open(struct program *p, const char *path, uint8_t head[PROGRAM_H
     }
     if (st == 0) {
         p->file_bytes = stat.size;
+        p->mode = stat.mode;
+        p->uid = stat.uid;
+        p->gid = stat.gid;
         memset(head, 0, PROGRAM_HEAD);
         st = program_read(p, 0, head, stat.size < PROGRAM_HEAD ? stat.size : PROGRAM_HEAD);
     }

@@ -252,6 +252,7 @@ struct image {
     uint64_t argument_start, argument_end, environment_end; /* strings on the program's stack */
     uint32_t thread_count;                                  /* of all contexts */
     const char *exec_path;                                  /* during exec */
+    bool renewed;            /* no program ran here yet, and one that is set-id may (renew.c) */
     uint32_t trace;          /* trace.h: what is told of the program's calls ... */
     struct file *trace_file; /* ... and where; holds a reference */
     /* publish.c: whose page shows the mappings, and the places there that are free again. */

@@ -5,6 +5,7 @@
  */
 #include "files.h"
 #include "core.h"
+#include "exec.h"
 
 #define SCRATCH_VA 0x10000u /* a page of "program" memory, for calls that want a user address */
 
@@ -92,11 +93,23 @@ static int64_t descriptors_open(uint32_t flags)
     return fd_install(0, console, false);
 }
 
+/* Are there as many strings as the block says? */
+static bool block_ok(const struct handover *h)
+{
+    uint64_t count = (uint64_t)h->argc + h->envc + (h->flags & HANDOVER_RENEWED ? 1 : 0), ends = 0;
+
+    if (h->magic != HANDOVER_MAGIC || h->argc == 0 ||
+        h->string_bytes > HANDOVER_BYTES_MAX - sizeof *h || !memchr(h->cwd, 0, sizeof h->cwd))
+        return false;
+    for (uint32_t i = 0; i < h->string_bytes; i++)
+        ends += h->strings[i] == 0;
+    return ends >= count;
+}
+
 /* Pointers to the block's strings, on the heap: argv, 0, envp, 0. */
-static const char **strings_list(const struct handover *h)
+static const char **strings_list(const struct handover *h, const char *string)
 {
     const char **list = heap_alloc((h->argc + h->envc + 2) * sizeof *list), **at = list;
-    const char *string = h->strings;
 
     for (uint32_t i = 0; list && i < h->argc + h->envc; i++) {
         if (i == h->argc)
@@ -163,16 +176,22 @@ void start_process(void)
     process_begin(h);
     if (h->flags & HANDOVER_SESSION)
         proc_call(&m, PROC_SETSID, 0, 0, 0, 0); /* -EPERM: it leads one already */
-    const char **argv = strings_list(h);
-    const char *const *envp = argv + h->argc + 1;
-    if (h->magic != HANDOVER_MAGIC || !argv || h->argc == 0)
+    if (!block_ok(h))
         start_failed(126, "handover");
+    bool renewed = (h->flags & HANDOVER_RENEWED) != 0;
+    const char *path = renewed ? h->strings : 0;
+    const char **argv = strings_list(h, path ? path + strlen(path) + 1 : h->strings);
+    if (!argv)
+        start_failed(126, "handover");
+    const char *const *envp = argv + h->argc + 1;
     if (descriptors_open(h->flags) < 0)
         start_failed(126, "/dev/console");
-    if (h->cwd[0] && path_chdir(h->cwd) < 0)
+    if (renewed && renewed_process(h) < 0)
+        start_failed(126, path);
+    if (h->cwd[0] && path_chdir(h->cwd) < 0 && !renewed)
         start_failed(126, h->cwd);
     int64_t st = (h->flags & HANDOVER_SEARCH) && !strchr(argv[0], '/')
                      ? search_and_exec(argv, envp)
-                     : exec_program(argv[0], argv, envp);
-    start_failed(st == -ENOENT || st == -ENOTDIR ? 127 : 126, argv[0]);
+                     : exec_program(renewed ? path : argv[0], argv, envp);
+    start_failed(st == -ENOENT || st == -ENOTDIR ? 127 : 126, renewed ? path : argv[0]);
 }

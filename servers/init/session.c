@@ -117,11 +117,45 @@ static void heed_signals(void)
         session_end(0);
 }
 
+/* Processes that want a fresh environment get it; what cannot be given one does not go on. */
+static void renew(void)
+{
+    static union {
+        struct handover block;
+        uint8_t bytes[HANDOVER_BYTES_MAX];
+    } copy;
+    struct handover_plan h = {.posix_elf = posix_elf,
+                              .libos = libos,
+                              .account = account,
+                              .proc = services_proc(),
+                              .table = services_table()};
+    struct exo_message m = ipc_message(PROC_RENEWAL, 0, 0, 0, 0);
+    int64_t tag;
+
+    while ((tag = ipc_call_again(services_proc(), &m)) >= 0 && (int64_t)m.w[0] > 0) {
+        exo_cap region = EXO_TAG_CAPS((uint64_t)tag) ? exo_utcb()->received[0] : 0;
+        int64_t pid = (int64_t)m.w[0], slot = (int64_t)m.w[1];
+        int64_t st = exo_region_read(region, 0, &copy, sizeof copy);
+
+        copy.block.pid = (int32_t)pid;
+        copy.block.slot = (uint32_t)slot;
+        if (st != (int64_t)sizeof copy || handover_renew(&h, &copy.block, region) < 0) {
+            m = ipc_message(PROC_KILL, (uint64_t)pid, SIGKILL, 0, 0);
+            ipc_call_again(services_proc(), &m);
+        }
+        if (region)
+            exo_cap_delete(region, 0);
+        m = ipc_message(PROC_RENEWAL, 0, 0, 0, 0);
+    }
+}
+
 /* Sleeps until proc has something to tell, or until `deadline`. */
 static void listen(exo_time deadline)
 {
-    if (event_wait(deadline) & EVENT_PROC)
+    if (event_wait(deadline) & EVENT_PROC) {
         heed_signals();
+        renew();
+    }
 }
 
 /* Until the process has ended; its wait status as Linux encodes it. */
@@ -187,6 +221,7 @@ static void hear_proc(void)
 static void session_thread(uint64_t argument)
 {
     (void)argument;
+    exo_utcb()->recv_caps = 1; /* renew() */
     hear_proc();
     make_libos();
     account = account_make("session account", services_memory_left());

@@ -89,6 +89,7 @@ void life_exec(uint32_t slot)
         SET(e->execs, e->execs + 1);
     entry_end(slot);
     SET(processes[slot].exit_signal, SIGCHLD);
+    SET(processes[slot].renewed, false);
 }
 
 /* The others in a process's environment, which is about to go, go with it. */
@@ -117,6 +118,33 @@ int64_t life_move(uint32_t slot, const struct body *body)
     after(AFTER_RESUME, slot);
     if (processes[slot].killed) /* it came too late for the old place */
         life_end(slot, STATUS_KILLED(SIGKILL));
+    return 0;
+}
+
+int64_t life_renew(uint32_t slot, const struct body *body)
+{
+    port_revoke(slot);
+    int64_t result = life_move(slot, body);
+    if (result < 0)
+        return result;
+    port_set_renewal(slot, 0);
+    SET(processes[slot].renewed, true);
+    return 0;
+}
+
+int64_t life_set_ids(uint32_t slot, uint32_t user, uint32_t group)
+{
+    struct proc_entry *e = &entries[slot];
+
+    if (!processes[slot].renewed)
+        return -EPERM;
+    entry_begin(slot);
+    identity_save(slot);
+    if (user != UINT32_MAX)
+        e->euid = user;
+    if (group != UINT32_MAX)
+        e->egid = group;
+    entry_end(slot);
     return 0;
 }
 

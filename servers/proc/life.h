@@ -18,6 +18,10 @@ int64_t life_fork(uint32_t parent, const struct body *body, int32_t exit_signal,
 int64_t life_start(uint32_t parent, int64_t pid);
 /** Continues in another body. 0, or a negative errno: nothing has changed. */
 int64_t life_move(uint32_t slot, const struct body *body);
+/** The same in a fresh one (PROC_RENEWED): what it had before is taken back first. */
+int64_t life_renew(uint32_t slot, const struct body *body);
+/** The ids of a set-id program, before life_exec; UINT32_MAX: stays. -EPERM if it is not renewed. */
+int64_t life_set_ids(uint32_t slot, uint32_t user, uint32_t group);
 /** Saves the ids of an entry, which are to be changed. */
 void identity_save(uint32_t slot);
 /** What exec resets. */

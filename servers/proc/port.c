@@ -36,6 +36,7 @@ struct kit {
     /* What a context's proc_shared is mapped by, in its parent's environment. It stays until the kit is revoked,
      * since a context runs on there after it has got an environment of its own. */
     exo_cap window;
+    exo_cap renewal; /* 0: it does not ask for a fresh environment */
 };
 
 /* What kits are made from. Kept, or a rebirth would revoke the kits. */
@@ -268,6 +269,22 @@ static void kit_revoke(struct kit *kit)
     }
 }
 
+void port_revoke(uint32_t slot)
+{
+    kit_revoke(&kits[slot]);
+}
+
+void port_set_renewal(uint32_t slot, exo_cap region)
+{
+    after_drop(kits[slot].renewal);
+    SET(kits[slot].renewal, region == 0 ? 0 : keep((int64_t)region));
+}
+
+exo_cap port_renewal(uint32_t slot)
+{
+    return kits[slot].renewal;
+}
+
 static void kit_take(const struct body *body)
 {
     for (int i = 0; i < GIVEN; i++)
@@ -359,6 +376,11 @@ void port_release(uint32_t slot)
 
     place_leave(&lives[slot].now, 0);
     kit_revoke(kit);
+    if (kit->renewal != 0) {
+        exo_cap_delete(kit->renewal, 0);
+        undo_word(&kit->renewal);
+        kit->renewal = 0;
+    }
     memset(port_shared(slot), 0, offsetof(struct proc_shared, pad));
     exo_region_punch(kit->caps[GIVEN - 1], 1, SHARED_PAGES - 1);
 }
@@ -386,6 +408,7 @@ static void know_all(void)
         for (int i = 0; i < GIVEN; i++)
             know(kits[slot].caps[i]);
         know(kits[slot].window);
+        know(kits[slot].renewal);
         know(life->now.env);
         know(life->now.thread);
         know(life->before.env);

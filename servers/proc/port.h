@@ -25,6 +25,11 @@ int64_t port_reserve(uint32_t slot);
  *  watched from now on if it is not a context's. On failure the body is the caller's again. Part of a
  *  transaction: an environment that it had before is there until port_leave. */
 int64_t port_attach(uint32_t slot, const struct body *body);
+/** Takes back all that the process was given in environments so far. It has to get another. */
+void port_revoke(uint32_t slot);
+/** The region with which it asks for a fresh environment; 0 when that is done. The old one goes. */
+void port_set_renewal(uint32_t slot, exo_cap region);
+exo_cap port_renewal(uint32_t slot);
 /** The process's proc_shared as proc sees it: cleared by port_attach. */
 struct proc_shared *port_shared(uint32_t slot);
 /** A child is called as its parent until it says something else. */

@@ -128,8 +128,51 @@ static int64_t serve_move(struct request *r)
 
 static int64_t serve_exec(struct request *r)
 {
-    life_exec(r->caller);
+    const uint64_t *w = r->m->w;
+    int64_t result = w[0] == 1 ? life_set_ids(r->caller, (uint32_t)w[1], (uint32_t)w[2]) : 0;
+
+    if (result == 0)
+        life_exec(r->caller);
+    return result;
+}
+
+static int64_t serve_renew(struct request *r)
+{
+    exo_cap region = take_cap(r, 0);
+
+    if (region == 0)
+        return -EINVAL;
+    port_set_renewal(r->caller, region);
+    after(AFTER_TELL_INIT, r->caller);
     return 0;
+}
+
+static int64_t serve_renewal(struct request *r)
+{
+    for (uint32_t slot = 1; slot < table_limit(); slot++) {
+        if (!process_alive(slot) || port_renewal(slot) == 0)
+            continue;
+        exo_utcb()->send[0] = (struct exo_send){port_renewal(slot), EXO_SEND_COPY};
+        r->reply_caps = 1;
+        r->m->w[1] = slot;
+        return entries[slot].pid;
+    }
+    return 0;
+}
+
+static int64_t serve_renewed(struct request *r)
+{
+    uint32_t slot = table_find((int32_t)r->m->w[2]);
+    struct body body;
+    int64_t result = body_take(r, false, &body);
+
+    if (result == 0)
+        result = slot == NOBODY || !process_alive(slot) || port_renewal(slot) == 0 ? -ESRCH
+                 : body.env == 0 || body.thread == 0                               ? -EINVAL
+                                                     : life_renew(slot, &body);
+    if (result < 0)
+        body_drop(&body);
+    return result;
 }
 
 static int64_t serve_exit(struct request *r)
@@ -385,6 +428,9 @@ static const struct operation {
     [PROC_STATS] = {serve_stats, A_PROCESS | ANY_SERVER},
     [PROC_BOOT] = {serve_boot, A_INIT},
     [PROC_INIT_SIGNALS] = {serve_init_signals, A_INIT},
+    [PROC_RENEW] = {serve_renew, A_PROCESS},
+    [PROC_RENEWAL] = {serve_renewal, A_INIT},
+    [PROC_RENEWED] = {serve_renewed, A_INIT},
 };
 
 /* What a badge stands for; the caller's slot at *caller. */

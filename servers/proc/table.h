@@ -60,6 +60,7 @@ struct process {
     bool context;               /* a vfork child in the environment of another */
     bool booted;                /* init started it: a login shell, say */
     bool killed;                /* a context that is to end by SIGKILL */
+    bool renewed;               /* nothing but the LibOS has run in its environment yet */
     struct proc_shared *shared; /* page 0 of it, as proc sees it; 0: pid 1 */
     uint64_t continues;         /* what proc has put into the words of it with these names */
     uint32_t tail;

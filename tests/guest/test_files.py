@@ -49,6 +49,11 @@ def signals_at_fork_and_exec_behave_as_on_linux():
     check("not ok" not in result.text and result.status == 0, result)
 
 
+def set_id_programs_get_their_ids_and_nothing_else():
+    result = run(f"{PROGRAMS}/setid", "/tmp", options=guest_programs())
+    check("not ok" not in result.text and result.status == 0, result)
+
+
 def local_sockets_pass_descriptors_and_keep_records_as_on_linux():
     result = run(f"{PROGRAMS}/sockets", "/tmp", options=guest_programs())
     check("not ok" not in result.text and result.status == 0, result)

@@ -52,6 +52,19 @@ void port_detach(uint32_t slot, int64_t status)
     fake_kernel[slot].attached = false;
     death_step();
 }
+void port_revoke(uint32_t slot)
+{
+    (void)slot;
+}
+void port_set_renewal(uint32_t slot, exo_cap region)
+{
+    (void)slot, (void)region;
+}
+exo_cap port_renewal(uint32_t slot)
+{
+    (void)slot;
+    return 0;
+}
 void port_leave(uint32_t slot)
 {
     (void)slot;
