@@ -78,7 +78,6 @@ exo_server(init
   servers/init/command.c
   servers/init/main.c
   servers/init/native.c
-  servers/init/passwd.c
   servers/init/rights.c
   servers/init/services.c
   servers/init/session.c

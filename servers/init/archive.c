@@ -24,8 +24,7 @@ static struct known {
     FILE("usr/sbin/proc"),          FILE("usr/sbin/fs"),
     FILE("usr/sbin/tty"),           FILE("usr/lib/exo/rights/proc"),
     FILE("usr/lib/exo/rights/fs"),  FILE("usr/lib/exo/rights/tty"),
-    FILE("usr/lib/exo/posix.elf"),  FILE("etc/passwd"),
-    FILE("run/exo/command"),
+    FILE("usr/lib/exo/posix.elf"),  FILE("run/exo/command"),
 #undef FILE
 };
 #define KNOWN (sizeof known / sizeof *known)

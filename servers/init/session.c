@@ -10,7 +10,6 @@
 #include <exo.h>
 #include <proto/proc.h>
 
-#include <lib/format.h>
 #include <lib/linux/signal.h>
 #include <libos/exo/clock.h>
 #include <libos/exo/ipc.h>
@@ -18,7 +17,6 @@
 #include <libos/exo/thread.h>
 #include <libos/posix/handover.h>
 #include <servers/init/archive.h>
-#include <servers/init/passwd.h>
 #include <servers/init/services.h>
 #include <servers/init/session.h>
 #include <servers/init/watch.h>
@@ -180,23 +178,24 @@ static void run_command(void)
     session_end((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 }
 
+/* The root file system is fs's to read, wherever it is: so a shell looks for root's own one (passwd(5)). */
+static const char login[] =
+    "while IFS=: read -r user _ _ _ _ _ SHELL && [ \"$user\" != root ]; do :; done </etc/passwd\n"
+    "[ -x \"$SHELL\" ] || SHELL=/bin/sh\n"
+    "exec \"$SHELL\" -l";
+
 /* A login that ends at once again and again would fill the log: one a second is enough. */
 static void run_logins(void)
 {
-    static char shell[64] = "/bin/sh", shell_variable[80];
-    const char *const argv[] = {shell, "-l", NULL};
+    const char *const argv[] = {"/bin/sh", "-c", login, NULL};
     const char *const envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                 "HOME=/root",
                                 "USER=root",
                                 "LOGNAME=root",
                                 "TERM=xterm",
-                                shell_variable,
+                                "SHELL=/bin/sh",
                                 NULL};
-    struct cpio_entry passwd;
 
-    if (archive_get("etc/passwd", &passwd))
-        passwd_root_shell((const char *)passwd.data, passwd.bytes, shell, sizeof shell);
-    format_text(shell_variable, sizeof shell_variable, "SHELL=%s", shell);
     for (;;) {
         exo_time earliest = clock_uptime() + SECOND;
 

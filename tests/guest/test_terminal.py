@@ -178,9 +178,16 @@ def raw_mode_gives_single_keys():
 
 
 def login_gives_a_shell_and_poweroff_powers_off():
-    with Terminal(login=True) as terminal:
+    for options in (), ("--root", "min"):
+        _log_in(options)
+
+
+def _log_in(options):
+    with Terminal(login=True, options=options) as terminal:
         terminal.expect(r"# $", 60)
         _says(terminal, "echo $((6 * 7)) $(tty)", r"\n42 /dev/\w+\r\n")
+        terminal.expect(r"# $")
+        _says(terminal, "echo $SHELL ${KSH_VERSION%%KSH*} $USER $PWD", r"\n/bin/mksh @\(#\)MIRBSD root /root\r\n")
         terminal.expect(r"# $")
         terminal.line("poweroff")
         check(terminal.wait(30) == 0, "poweroff did not end with status 0")
