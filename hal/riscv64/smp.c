@@ -43,16 +43,20 @@ _Noreturn void smp_arrive(void)
     kernel_cpu();
 }
 
+/* Looks every millisecond, and sleeps in between: an emulator with one thread for all harts runs the other
+ * one then. Nobody has set an alarm yet. */
 static bool arrives_within(unsigned number, uint64_t ns)
 {
     uint64_t end = now_ns() + ns;
+    bool there;
 
-    while (now_ns() < end) {
-        if (atomic_load_explicit(&arrived, memory_order_acquire) > number)
-            return true;
-        __asm__ volatile(PAUSE);
+    while (!(there = atomic_load_explicit(&arrived, memory_order_acquire) > number) &&
+           now_ns() < end) {
+        hal_timer(now_ns() + MS);
+        __asm__ volatile("wfi" : : : "memory");
     }
-    return false;
+    hal_timer(EXO_FOREVER);
+    return there;
 }
 
 /* Answers the firmware's error; 0: it is on its way. */
