@@ -236,3 +236,35 @@ def dev_dpkg_installs_and_removes_packages():
                          "greet: /usr/bin/greet\n2\ndeinstall ok config-files\n"
                          "cat: /etc/greet.conf: No such file or directory\n"
                          "dpkg-query: no packages found matching greet\n")
+
+
+SU = r"""
+import os, pty
+def talk(command, answers, uid):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.setgroups([]); os.setgid(uid); os.setuid(uid); os.execvp(command[0], command)
+    out = b""
+    while True:
+        try: got = os.read(fd, 999)
+        except OSError: break
+        if not got: break
+        out += got
+        if answers and answers[0][0] in out:
+            os.write(fd, answers.pop(0)[1])
+    print(out.decode().split("\n")[-2].strip(), os.waitpid(pid, 0)[1], flush=True)
+talk(["su", "-", "-c", "id -u"], [(b"assword:", b"secret\n")], 1000)
+talk(["su", "-c", "id -u"], [(b"assword:", b"wrong\n")], 1000)
+talk(["passwd"], [(b"urrent password:", b"mine\n"), (b"New password:", b"yours-4711\n"),
+                  (b"etype new password:", b"yours-4711\n")], 1000)
+talk(["su", "user", "-c", "id -un"], [(b"assword:", b"yours-4711\n")], 1000)
+"""
+
+
+def dev_su_and_passwd_ask_for_passwords():
+    result = _dev("echo root:secret | chpasswd; echo user:mine | chpasswd; su user -c 'id; echo $HOME'\n"
+                  f"cat >su.py <<'END'\n{SU}END\npython3 -W ignore su.py")
+    check(re.sub("unix_chkpwd.*\n", "", result.text) ==  # which goes to the console
+          "uid=1000(user) gid=1000(user) groups=1000(user)\n/home/user\n0 0\n"
+          "su: Authentication failure 256\npasswd: password updated successfully 0\n"
+          "user 0\n", str(result))

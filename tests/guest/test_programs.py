@@ -199,6 +199,11 @@ def ids_and_permissions_hold():
                  "root\n600\ncat: /tmp/p: Permission denied\n1\n")
 
 
+def su_runs_a_command_as_somebody_else():
+    result = sh("su user -c 'id -un; su -c id 2>&1 </dev/null' | sed 's/Password: //'; busybox grep -c root: /etc/shadow")
+    check_output(result, "user\nsu: Authentication failure\n1\n")
+
+
 def links_are_made_and_counted():
     check_output(sh("cd /tmp; echo x > a; ln a b; ln -s a c; stat -c %h a; cat c; rm a; "
                     "stat -c %h b; cat c 2>/dev/null || echo dangling"), "2\nx\n1\ndangling\n")
