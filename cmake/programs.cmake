@@ -122,6 +122,7 @@ set(EXO_FS_SOURCES
   servers/fs/file.c
   servers/fs/inode.c
   servers/fs/lock.c
+  servers/fs/mount.c
   servers/fs/mounted.c
   servers/fs/names.c
   servers/fs/notify.c
@@ -212,6 +213,7 @@ exo_posix(
   libos/posix/message.c
   libos/posix/mqueue.c
   libos/posix/msg.c
+  libos/posix/mount.c
   libos/posix/names.c
   libos/posix/ofd.c
   libos/posix/open.c

@@ -92,9 +92,10 @@ enum fs_op {
     FS_TRUNCATE, /* w0: base; w1: size */
     FS_STATFS,   /* w0: base (an empty path: of the base itself); reply struct fs_statfs */
     FS_GETCWD,   /* w0: number of a directory; reply msg: its absolute path */
-    FS_MOUNT,    /* reserved: -ENOSYS until there is something to mount */
-    FS_UMOUNT,
-    FS_SYNC,           /* w0: 0; 1: and nothing is written to disks from now on (servers only) */
+    FS_MOUNT, /* root only. w0: base of the target; w1: base of the source; w2: bytes of the source in
+                    msg; w3: MS_* | bytes of the type << 32; type and target follow */
+    FS_UMOUNT, /* root only. w0: base; w1: MNT_FORCE, UMOUNT_NOFOLLOW. -EBUSY: somebody uses it */
+    FS_SYNC,   /* w0: 0; 1: and nothing is written to disks from now on (servers only) */
     FS_SOCKET_BIND,    /* w0: base; w1: mode; 1 capability: the listener's region (with GRANT).
                           Makes the socket's inode; -EADDRINUSE if the name is taken. w2: 1: an
                           abstract name, whose path begins with 0; it ends when the word at the

@@ -215,7 +215,7 @@ int64_t fs_statfs(struct request *q)
         .namelen = NAME_BYTES,
         .flags = 0x20, /* ST_VALID */
     };
-    if (inode->volume == VOLUME_DISK && (status = mounted_statfs(out)) < 0)
+    if (on_disk(inode) && (status = mounted_statfs(inode, out)) < 0)
         return status;
     if (out->type == TMPFS_MAGIC) {
         port_store_usage(&limit, &used);
@@ -246,6 +246,6 @@ int64_t fs_getcwd(struct request *q)
 int64_t fs_sync(struct request *q)
 {
     if (q->w[0] == 0)
-        return disk_sync(0);
-    return q->who.entry ? -EPERM : mounted_unmount();
+        return disk_sync_all();
+    return q->who.entry ? -EPERM : mounted_end();
 }

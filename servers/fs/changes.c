@@ -33,11 +33,8 @@ struct change {
     struct place at, to;
     uint64_t size;
 };
-KEPT static struct change *first, *last;
-KEPT static uint32_t noted; /* changes from `first` to `last` */
 
-#define NOTED_MANY  512u /* they are to get to the disk soon: a new life would be long about them */
-#define AGAIN_BATCH 32u  /* changes that are made again between two commits of the journal */
+#define AGAIN_BATCH 32u /* changes that are made again between two commits of the journal */
 
 static uint32_t ino(const struct inode *inode)
 {
@@ -47,26 +44,25 @@ static uint32_t ino(const struct inode *inode)
 /* ---- making one in the library ---- */
 
 /* Frees an inode of the disk that has no name left. */
-static int64_t evict_nameless(uint32_t number)
+static int64_t evict_nameless(struct ext4 *fs, uint32_t number)
 {
     struct ext4_attr attr;
-    int64_t status = ext4_getattr(disk_volume, number, &attr);
+    int64_t status = ext4_getattr(fs, number, &attr);
 
     if (status < 0 || attr.nlink != 0)
         return status;
-    while ((status = ext4_evict(disk_volume, number)) == EXT4_WAIT)
+    while ((status = ext4_evict(fs, number)) == EXT4_WAIT)
         ;
     return status;
 }
 
-static int64_t remove_name(const struct place *at, bool directory)
+static int64_t remove_name(struct ext4 *fs, const struct place *at, bool directory)
 {
     uint32_t number;
-    int64_t status = directory
-                         ? ext4_rmdir(disk_volume, ino(at->dir), at->name, at->length, &number)
-                         : ext4_unlink(disk_volume, ino(at->dir), at->name, at->length, &number);
+    int64_t status = directory ? ext4_rmdir(fs, ino(at->dir), at->name, at->length, &number)
+                               : ext4_unlink(fs, ino(at->dir), at->name, at->length, &number);
 
-    return status < 0 ? status : evict_nameless(number);
+    return status < 0 ? status : evict_nameless(fs, number);
 }
 
 static struct ext4_attr attributes_of(const struct inode *inode)
@@ -82,16 +78,17 @@ static struct ext4_attr attributes_of(const struct inode *inode)
     };
 }
 
-static int64_t set_attributes(const struct inode *inode)
+static int64_t set_attributes(struct ext4 *fs, const struct inode *inode)
 {
     struct ext4_attr attr = attributes_of(inode);
 
     return ext4_setattr(
-        disk_volume, ino(inode),
+        fs, ino(inode),
         EXT4_SET_MODE | EXT4_SET_UID | EXT4_SET_GID | EXT4_SET_ATIME | EXT4_SET_MTIME, &attr);
 }
 
-static int64_t create_new(const struct place *at, const struct inode *inode, uint32_t *number)
+static int64_t create_new(struct ext4 *fs, const struct place *at, const struct inode *inode,
+                          uint32_t *number)
 {
     struct ext4_new new = {
         .mode = inode->mode,
@@ -102,49 +99,50 @@ static int64_t create_new(const struct place *at, const struct inode *inode, uin
     };
 
     if (S_ISLNK(inode->mode))
-        return ext4_symlink(disk_volume, ino(at->dir), at->name, at->length, inode->link.target,
+        return ext4_symlink(fs, ino(at->dir), at->name, at->length, inode->link.target,
                             inode->link.length, &new, number);
-    return ext4_create(disk_volume, ino(at->dir), at->name, at->length, &new, number);
+    return ext4_create(fs, ino(at->dir), at->name, at->length, &new, number);
 }
 
 /* The name is there, although the tree has not heard of it: a trace of the same change. */
-static int64_t adopt(const struct place *at, const struct inode *inode, uint32_t *number)
+static int64_t adopt(struct ext4 *fs, const struct place *at, const struct inode *inode,
+                     uint32_t *number)
 {
     struct ext4_attr attr;
-    int64_t status = ext4_lookup(disk_volume, ino(at->dir), at->name, at->length, number);
+    int64_t status = ext4_lookup(fs, ino(at->dir), at->name, at->length, number);
 
-    if (status < 0 || (status = ext4_getattr(disk_volume, *number, &attr)) < 0)
+    if (status < 0 || (status = ext4_getattr(fs, *number, &attr)) < 0)
         return status;
     if ((attr.mode & S_IFMT) == (inode->mode & S_IFMT) && S_ISDIR(attr.mode))
         return 0;
-    status = remove_name(at, S_ISDIR(attr.mode));
-    return status < 0 ? status : create_new(at, inode, number);
+    status = remove_name(fs, at, S_ISDIR(attr.mode));
+    return status < 0 ? status : create_new(fs, at, inode, number);
 }
 
-static int64_t create(const struct place *at, struct inode *inode)
+static int64_t create(struct ext4 *fs, const struct place *at, struct inode *inode)
 {
     uint32_t number;
-    int64_t status = create_new(at, inode, &number);
+    int64_t status = create_new(fs, at, inode, &number);
 
     if (status == -EEXIST)
-        status = adopt(at, inode, &number);
+        status = adopt(fs, at, inode, &number);
     if (status >= 0)
         SET(inode->ino, number);
     return status;
 }
 
-static int64_t link(const struct place *at, const struct inode *inode)
+static int64_t link(struct ext4 *fs, const struct place *at, const struct inode *inode)
 {
-    int64_t status = ext4_link(disk_volume, ino(inode), ino(at->dir), at->name, at->length);
+    int64_t status = ext4_link(fs, ino(inode), ino(at->dir), at->name, at->length);
     uint32_t number;
 
-    if (status == -EEXIST &&
-        ext4_lookup(disk_volume, ino(at->dir), at->name, at->length, &number) >= 0)
+    if (status == -EEXIST && ext4_lookup(fs, ino(at->dir), at->name, at->length, &number) >= 0)
         return number == inode->ino ? 0 : status;
     return status;
 }
 
-static int64_t rename(const struct place *from, const struct place *to, bool exchange)
+static int64_t rename(struct ext4 *fs, const struct place *from, const struct place *to,
+                      bool exchange)
 {
     struct ext4_rename names = {
         .from_dir = ino(from->dir),
@@ -156,22 +154,22 @@ static int64_t rename(const struct place *from, const struct place *to, bool exc
         .exchange = exchange,
     };
     uint32_t replaced = 0;
-    int64_t status = ext4_rename(disk_volume, &names, &replaced);
+    int64_t status = ext4_rename(fs, &names, &replaced);
 
-    return status < 0 || !replaced ? status : evict_nameless(replaced);
+    return status < 0 || !replaced ? status : evict_nameless(fs, replaced);
 }
 
-static int64_t make(const struct change *c)
+static int64_t make(struct ext4 *fs, const struct change *c)
 {
     switch (c->kind) {
-    case CREATE: return create(&c->at, c->inode);
-    case LINK: return link(&c->at, c->inode);
-    case UNLINK: return remove_name(&c->at, S_ISDIR(c->inode->mode));
-    case RENAME: return rename(&c->at, &c->to, false);
-    case EXCHANGE: return rename(&c->at, &c->to, true);
-    case ATTRIBUTES: return set_attributes(c->inode);
-    case RESIZE: return ext4_truncate(disk_volume, ino(c->inode), c->size);
-    case CONTENTS: return set_attributes(c->inode);
+    case CREATE: return create(fs, &c->at, c->inode);
+    case LINK: return link(fs, &c->at, c->inode);
+    case UNLINK: return remove_name(fs, &c->at, S_ISDIR(c->inode->mode));
+    case RENAME: return rename(fs, &c->at, &c->to, false);
+    case EXCHANGE: return rename(fs, &c->at, &c->to, true);
+    case ATTRIBUTES: return set_attributes(fs, c->inode);
+    case RESIZE: return ext4_truncate(fs, ino(c->inode), c->size);
+    case CONTENTS: return set_attributes(fs, c->inode);
     }
     return -EINVAL;
 }
@@ -207,26 +205,26 @@ static void change_free(struct change *c)
     heap_free(c);
 }
 
-static void change_note(struct change *c)
+static void change_note(struct disk *d, struct change *c)
 {
-    c->transaction = ext4_transaction(disk_volume);
+    c->transaction = ext4_transaction(ext4_of(d));
     if (c->inode)
         inode_hold(c->inode);
     if (c->at.dir)
         inode_hold(c->at.dir);
     if (c->to.dir)
         inode_hold(c->to.dir);
-    if (last)
-        SET(last->next, c);
+    if (d->last)
+        SET(d->last->next, c);
     else
-        SET(first, c);
-    SET(last, c);
-    SET(noted, noted + 1);
-    disk_tick_later();
+        SET(d->first, c);
+    SET(d->last, c);
+    SET(d->noted, d->noted + 1);
+    disk_tick_later(d);
 }
 
 /* What an inode's attributes are, the newest note says for all before it in the same transaction. */
-static bool change_is_noted(const struct change *c)
+static bool change_is_noted(const struct change *last, const struct change *c)
 {
     return c->kind == ATTRIBUTES && last && last->kind == ATTRIBUTES && last->inode == c->inode &&
            !last->lost;
@@ -234,16 +232,17 @@ static bool change_is_noted(const struct change *c)
 
 static int64_t change_do(struct change *c)
 {
-    int64_t status = mounted_open();
+    struct disk *d = disk_of(c->inode ? c->inode : c->at.dir);
+    int64_t status = mounted_open(d);
 
     if (status >= 0)
-        status = make(c);
-    if (status >= 0 && !change_is_noted(c)) {
-        change_note(c);
+        status = make(ext4_of(d), c);
+    if (status >= 0 && !change_is_noted(d->last, c)) {
+        change_note(d, c);
         return 0;
     }
     if (status >= 0)
-        SET(last->transaction, ext4_transaction(disk_volume));
+        SET(d->last->transaction, ext4_transaction(ext4_of(d)));
     change_free(c);
     return status < 0 ? status : 0;
 }
@@ -270,8 +269,10 @@ int64_t change_link(struct inode *dir, const char *name, size_t length, struct i
 {
     int64_t status;
 
-    if (inode->nlink != 0)
-        return change_name(LINK, dir, name, length, inode);
+    if (inode->nlink != 0) {
+        status = mounted_linked(inode);
+        return status < 0 ? status : change_name(LINK, dir, name, length, inode);
+    }
     status = change_name(CREATE, dir, name, length, inode);
     return status < 0 || !S_ISREG(inode->mode) ? status : written_all(inode);
 }
@@ -336,12 +337,14 @@ int64_t change_contents(struct inode *inode)
 
 /* ---- when they are on the disk ---- */
 
-static void change_drop(struct change *c)
+static void change_drop(struct disk *d)
 {
-    SET(first, c->next);
-    if (!first)
-        SET(last, 0);
-    SET(noted, noted - 1);
+    struct change *c = d->first;
+
+    SET(d->first, c->next);
+    if (!d->first)
+        SET(d->last, 0);
+    SET(d->noted, d->noted - 1);
     if (c->inode)
         inode_release(c->inode);
     if (c->at.dir)
@@ -351,37 +354,29 @@ static void change_drop(struct change *c)
     change_free(c);
 }
 
-static void drop_committed(uint32_t committed)
+static void drop_committed(struct disk *d, uint32_t committed)
 {
-    while (first && !first->lost && (int32_t)(first->transaction - committed) <= 0) {
-        change_drop(first);
+    while (d->first && !d->first->lost && (int32_t)(d->first->transaction - committed) <= 0) {
+        change_drop(d);
         request_pause();
     }
 }
 
-void changes_settle(void)
+void changes_settle(struct disk *d)
 {
-    drop_committed(ext4_committed(disk_volume));
-}
-
-bool changes_wait(void)
-{
-    return first != 0;
-}
-
-bool changes_are_many(void)
-{
-    return noted >= NOTED_MANY;
+    drop_committed(d, ext4_committed(ext4_of(d)));
 }
 
 /* ---- in a new life ---- */
 
 /* Between reading the journal and the first write to the volume, so that it is known for good which
  * changes were lost, whatever the number of the next transaction. */
-void changes_recovered(uint32_t committed)
+void changes_recovered(struct disk *d, uint32_t committed)
 {
-    drop_committed(committed);
-    for (struct change *c = first; c; c = c->next) {
+    if (!d->first) /* nor is there anything to commit: it is being mounted */
+        return;
+    drop_committed(d, committed);
+    for (struct change *c = d->first; c; c = c->next) {
         if (!c->lost)
             SET(c->lost, true);
     }
@@ -394,42 +389,42 @@ static bool is_done(const struct change *c, int64_t status)
     return status == -ENOENT && (c->kind == UNLINK || c->kind == RENAME);
 }
 
-static int64_t make_again(struct change *c)
+static int64_t make_again(struct ext4 *fs, struct change *c)
 {
     int64_t status;
 
     if (c->kind == CONTENTS)
         return c->inode->nlink ? written_all(c->inode) : 0;
-    status = make(c);
+    status = make(fs, c);
     return status < 0 && !is_done(c, status) ? status : 0;
 }
 
 /* Should this life end soon, too, the next one has less to do. */
-static void replay_commit(void)
+static void replay_commit(struct disk *d)
 {
     uint64_t ticket = 0;
 
-    if (ext4_sync(disk_volume, &ticket) >= 0)
-        changes_settle();
+    if (ext4_sync(ext4_of(d), &ticket) >= 0)
+        changes_settle(d);
     request_commit();
 }
 
 /* In order: each finds the volume as the ones before it have left it. */
-void changes_replay(void)
+void changes_replay(struct disk *d)
 {
     uint32_t made = 0, failed = 0;
 
-    for (struct change *c = first, *next; c; c = next) {
+    for (struct change *c = d->first, *next; c; c = next) {
         next = c->next;
         if (!c->lost)
             continue;
-        failed += make_again(c) < 0;
-        SET(c->transaction, ext4_transaction(disk_volume));
+        failed += make_again(ext4_of(d), c) < 0;
+        SET(c->transaction, ext4_transaction(ext4_of(d)));
         SET(c->lost, false);
         request_commit();
         if (++made % AGAIN_BATCH == 0)
-            replay_commit();
+            replay_commit(d);
     }
     if (made)
-        log_line("%s: %u changes were made again, %u failed", mounted_source, made, failed);
+        log_line("%s: %u changes were made again, %u failed", d->source, made, failed);
 }

@@ -213,7 +213,7 @@ static void make_room(uint64_t pages)
 
     if (store_free() >= wanted)
         return;
-    disk_sync(0);
+    disk_sync_all();
     for (; steps-- > 0 && regions_first && freed < wanted; request_pause()) {
         struct inode *inode = regions_first;
         uint64_t held = inode->file.runs.pages;
@@ -580,6 +580,15 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
         return status;
     after(AFTER_PUNCH, 0, file->region, 1 + first, last - first);
     return 0;
+}
+
+bool data_is_held(enum volume volume)
+{
+    const struct inode *inode = regions_first;
+
+    while (inode && (inode->volume != volume || port_region_holders(inode->file.region) == 1))
+        inode = inode->file.next;
+    return inode != 0;
 }
 
 /* A write that was lost may have left bytes behind the end of a file. */

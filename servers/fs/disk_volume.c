@@ -15,29 +15,38 @@
 #define PAGE_VA      0x0000232000000000u /* of the queue */
 #define MEMORY_VA    0x0000233000000000u
 #define MEMORY_PAGES 1024u
-#define HEAP_VA      0x0000234000000000u
+#define HEAP_VA      0x0000234000000000u /* of the library, for all volumes */
 #define HEAP_PAGES   4096u
 
-static struct block queue;
-static struct ext4_io *under_way[BLOCK_SLOTS];
+static struct source {
+    struct block queue;
+    struct ext4_io *under_way[BLOCK_SLOTS];
+    exo_cap extent, frame;
+} sources[DISK_VOLUMES];
+
+static uint64_t memory_va(const struct source *s)
+{
+    return MEMORY_VA + (uint64_t)(s - sources) * MEMORY_PAGES * PAGE;
+}
 
 /* Tells the library of all that is done. */
-static void finish(void)
+static void finish(struct source *s)
 {
-    for (uint64_t left = block_finished(&queue); left != 0; left &= left - 1) {
+    for (uint64_t left = block_finished(&s->queue); left != 0; left &= left - 1) {
         uint32_t slot = (uint32_t)__builtin_ctzll(left);
-        struct ext4_io *io = under_way[slot];
+        struct ext4_io *io = s->under_way[slot];
 
-        under_way[slot] = 0;
-        io->done(io, block_take(&queue, slot));
+        s->under_way[slot] = 0;
+        io->done(io, block_take(&s->queue, slot));
     }
 }
 
 static void volume_wait(void *context)
 {
-    (void)context;
-    block_wait(&queue);
-    finish();
+    struct source *s = context;
+
+    block_wait(&s->queue);
+    finish(s);
 }
 
 static void volume_submit(void *context, struct ext4_io *io)
@@ -46,26 +55,26 @@ static void volume_submit(void *context, struct ext4_io *io)
                                     [EXT4_IO_WRITE] = BLOCK_OP_WRITE,
                                     [EXT4_IO_FLUSH] = BLOCK_OP_FLUSH,
                                     [EXT4_IO_DISCARD] = BLOCK_OP_DISCARD};
+    struct source *s = context;
     struct block_request r = {.kind = kinds[io->kind],
                               .first = io->offset / BLOCK_SECTOR,
                               .sectors = io->bytes / BLOCK_SECTOR,
-                              .offset = io->memory ? (uintptr_t)io->memory - MEMORY_VA : 0};
+                              .offset = io->memory ? (uintptr_t)io->memory - memory_va(s) : 0};
     uint8_t message
         [sizeof r]; /* of the caller that is served: the driver's goes through the same page */
     int64_t taken;
 
-    (void)context;
     memcpy(message, exo_utcb()->msg, sizeof message);
-    while ((taken = block_submit(&queue, &r, 1)) == -EAGAIN) {
-        block_wait(&queue);
-        finish();
+    while ((taken = block_submit(&s->queue, &r, 1)) == -EAGAIN) {
+        block_wait(&s->queue);
+        finish(s);
         exo_yield(0);
     }
     memcpy(exo_utcb()->msg, message, sizeof message);
     if (taken <= 0)
         io->done(io, taken ? taken : -EIO);
     else
-        under_way[r.slot] = io;
+        s->under_way[r.slot] = io;
 }
 
 static uint64_t volume_now(void *context)
@@ -109,24 +118,52 @@ static int64_t heap_begin(void)
     return 0;
 }
 
-static int64_t volume_begin(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
-                            size_t *bytes)
+static int64_t source_open(struct source *s, uint64_t rdev, bool write, struct block_info *info)
 {
-    int64_t extent = port_extent(rdev, write), frame, status;
-    struct block_info info;
+    int64_t status = port_extent(rdev, write);
 
-    if (extent < 0)
-        return extent;
-    if ((status = heap_begin()) < 0 || (status = block_info((exo_cap)extent, &info)) < 0 ||
-        (status = block_open(&queue, (exo_cap)extent, PAGE_VA, 0, 0)) < 0)
+    if (status < 0)
         return status;
-    frame = exo_frame_alloc(0, MEMORY_PAGES);
-    if (frame < 0 || exo_map(0, MEMORY_VA, MEMORY_PAGES, (exo_cap)frame, 0,
-                             EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+    s->extent = (exo_cap)status;
+    if ((status = heap_begin()) < 0 || (status = block_info(s->extent, info)) < 0 ||
+        (status =
+             block_open(&s->queue, s->extent, PAGE_VA + (uint64_t)(s - sources) * PAGE, 0, 0)) < 0)
+        return status;
+    if ((status = exo_frame_alloc(0, MEMORY_PAGES)) < 0)
         return -ENOMEM;
-    if ((status = block_buffer(&queue, 0, (exo_cap)frame)) < 0)
+    s->frame = (exo_cap)status;
+    if (exo_map(0, memory_va(s), MEMORY_PAGES, s->frame, 0, EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+        return -ENOMEM;
+    return block_buffer(&s->queue, 0, s->frame);
+}
+
+void port_volume_close(uint32_t number)
+{
+    struct source *s = &sources[number];
+
+    if (s->queue.queue)
+        block_close(&s->queue);
+    if (s->frame) {
+        exo_unmap(0, memory_va(s), MEMORY_PAGES);
+        exo_cap_delete(s->frame, 0);
+    }
+    if (s->extent)
+        exo_cap_delete(s->extent, 0);
+    *s = (struct source){0};
+}
+
+static int64_t volume_begin(uint32_t number, uint64_t rdev, bool write, struct ext4_device *device)
+{
+    struct source *s = &sources[number];
+    struct block_info info;
+    int64_t status = source_open(s, rdev, write, &info);
+
+    if (status < 0) {
+        port_volume_close(number);
         return status;
+    }
     *device = (struct ext4_device){
+        .context = s,
         .bytes = info.sectors * BLOCK_SECTOR,
         .read_only = !write,
         .submit = volume_submit,
@@ -134,20 +171,20 @@ static int64_t volume_begin(uint64_t rdev, bool write, struct ext4_device *devic
         .now = volume_now,
         .report = volume_report,
     };
-    *memory = (void *)MEMORY_VA;
-    *bytes = MEMORY_PAGES * PAGE;
     return 0;
 }
 
-/* A new life opens the volume while it serves a call, whose path lies where the driver's answers come. */
-int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
-                    size_t *bytes)
+/* While a call is served, whose path lies where the driver's answers come. */
+int64_t port_volume(uint32_t number, uint64_t rdev, bool write, struct ext4_device *device,
+                    void **memory, size_t *bytes)
 {
     static uint8_t message[sizeof exo_utcb()->msg];
     int64_t status;
 
     memcpy(message, exo_utcb()->msg, sizeof message);
-    status = volume_begin(rdev, write, device, memory, bytes);
+    status = volume_begin(number, rdev, write, device);
     memcpy(exo_utcb()->msg, message, sizeof message);
+    *memory = (void *)memory_va(&sources[number]);
+    *bytes = MEMORY_PAGES * PAGE;
     return status;
 }

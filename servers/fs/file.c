@@ -187,6 +187,17 @@ void files_recover(void)
     }
 }
 
+bool files_are_open(enum volume volume, bool written)
+{
+    for (uint32_t id = 1; id <= files_made; id++) {
+        const struct open_file *file = files[id];
+
+        if (file->number && file->inode->volume == volume && (!written || flags_write(file->flags)))
+            return true;
+    }
+    return false;
+}
+
 /* Rare: a name that somebody has open is renamed over, or exchanged. */
 void files_swap_names(struct entry *a, struct entry *b)
 {
@@ -608,7 +619,9 @@ int64_t file_fsync(struct request *q)
         return -EBADF;
     if (kind != FS_REGULAR && kind != FS_DIRECTORY)
         return -EINVAL;
-    return on_disk(q->file->inode) ? disk_sync(q->file->inode) : 0;
+    struct inode *inode = q->file->inode;
+
+    return on_disk(inode) ? disk_sync(disk_of(inode), inode) : 0;
 }
 
 int64_t file_services(struct request *q)

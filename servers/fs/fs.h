@@ -70,6 +70,8 @@ int64_t caller_owns(const struct caller *who, const struct inode *inode);
 
 /* ---- volumes: trees with a device number of their own (volume.c) ----------------------------- */
 
+#define DISK_VOLUMES 8u
+
 enum volume {
     VOLUME_ROOT,
     VOLUME_DEV,
@@ -77,8 +79,8 @@ enum volume {
     VOLUME_SHM,
     VOLUME_PROC,
     VOLUME_SYS,
-    VOLUME_DISK,
-    VOLUMES
+    VOLUME_DISK, /* the first of those */
+    VOLUMES = VOLUME_DISK + DISK_VOLUMES
 };
 
 struct volume_info {
@@ -249,6 +251,10 @@ static inline void tree_name_release(struct entry *entry)
 }
 /* `root` is found where `dir` was, and ".." leads above it from there. */
 void tree_cover(struct inode *dir, struct inode *root);
+/* `root`, a volume's without names below it, gives `dir` free again, and may go. */
+void tree_uncover(struct inode *dir, struct inode *root);
+/* Takes a name out that can be read again from where it came: counts no links. */
+void tree_forget(struct entry *entry);
 bool tree_below(const struct inode *inode, const struct inode *top); /* top itself included */
 extern struct inode *tree_root;
 
@@ -307,8 +313,8 @@ void request_serve(struct request *q, volatile uint64_t *badge, uint64_t tag);
 int64_t request_base(uint64_t number, struct inode **base);
 handler fs_open, fs_stat, fs_access, fs_readlink, fs_mkdir, fs_mknod, fs_unlink, fs_link,
     fs_symlink, fs_rename, fs_chmod, fs_chown, fs_utimes, fs_truncate, fs_statfs, fs_getcwd,
-    fs_sync, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put, fs_parcel_take,
-    fs_parcel_drop;
+    fs_sync, fs_mount, fs_umount, fs_socket_bind, fs_socket_connect, fs_parcel_box, fs_parcel_put,
+    fs_parcel_take, fs_parcel_drop;
 handler file_read, file_write, file_lend, file_fstat, file_ftruncate, file_fallocate, file_readdir,
     file_fsync, file_lock, file_fifo, file_extent, file_services, file_seal;
 handler fs_watch_open, fs_watch_add, file_watch_page, file_watch_remove, file_watch_read;
@@ -349,6 +355,8 @@ void file_close(struct open_file *file);
 void file_childless(exo_cap handle); /* nobody holds it any more */
 void files_map(void);                /* in a new life: see recover.c */
 void files_recover(void);
+/* Is a file of the volume open; `written`: to be written? */
+bool files_are_open(enum volume volume, bool written);
 /* The answer to a call that opened it. */
 void file_reply(struct request *q, const struct open_file *file, bool created);
 /* Open files that came by name `a` have name `b` from now on, and (if not 0) the other way round. */
@@ -371,6 +379,8 @@ int64_t data_lend(struct inode *inode, bool writable);
 int64_t data_allocate(struct inode *inode, uint64_t offset, uint64_t bytes, bool keep_size);
 int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes);
 void data_drop(struct inode *inode);
+/* Does somebody besides fs hold contents of a file of the volume? */
+bool data_is_held(enum volume volume);
 void data_touched(struct inode *inode); /* after size or times changed: renews the state page */
 void data_publish(struct inode *inode); /* after the commit: writes it */
 void data_recover(void);                /* in a new life */

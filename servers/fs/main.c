@@ -165,6 +165,7 @@ static void mount_disks(void)
 {
     const char *root = option_copy("root");
     int64_t status = root ? mounted_root(root) : 0;
+    struct inode *node, *dir;
     char *text, *path;
 
     if (status < 0)
@@ -176,7 +177,8 @@ static void mount_disks(void)
         return;
     }
     *path++ = 0;
-    status = mounted_mount(text, path, false);
+    if ((status = mounted_find(text, &node)) >= 0 && (status = mounted_find(path, &dir)) >= 0)
+        status = mounted_mount(text, node, dir, false);
     if (status < 0)
         log_line("%s is not mounted on %s: error %lld", text, path, (long long)-status);
 }
@@ -225,6 +227,6 @@ int main(void)
         return 1;
     }
     begun = true;
-    disk_tick_later(); /* the timer was the last life's */
+    disk_tick_recover();
     serve();
 }

@@ -16,40 +16,94 @@
 #define NAMES_AT_ONCE 32u
 #define READ_BYTES    (64u * 1024)
 
-struct ext4 *disk_volume;
-KEPT static uint64_t device;
-KEPT static bool read_only;
-KEPT char mounted_source[MOUNTED_TEXT], mounted_path[MOUNTED_TEXT], mounted_options[16];
-KEPT static struct inode **linked; /* files with several names, which must be one inode each */
-KEPT static uint32_t linked_count;
+KEPT struct disk disks[DISK_VOLUMES];
+struct ext4 *disk_ext4[DISK_VOLUMES];
+KEPT uint32_t mounted_count;
+uint32_t opened_count;
 
-bool mounted_is_read_only(void)
+static uint32_t number_of(const struct disk *d)
 {
-    return read_only || (disk_volume && ext4_is_read_only(disk_volume));
+    return (uint32_t)(d - disks);
 }
 
-static void set_read_only(bool yes)
+static struct inode *root_of(const struct disk *d)
 {
-    SET(read_only, yes);
-    undo_save(mounted_options, sizeof(mounted_options));
-    memcpy(mounted_options, yes ? "ro,relatime" : "rw,relatime", sizeof("ro,relatime"));
+    return volume_roots[VOLUME_DISK + number_of(d)];
 }
 
-/* A new life opens the volume again when somebody first asks for what is not in the tree, or changes
+bool mounted_is_read_only(const struct disk *d)
+{
+    return d->read_only || (ext4_of(d) && ext4_is_read_only(ext4_of(d)));
+}
+
+static void set_read_only(struct disk *d, bool yes)
+{
+    SET(d->read_only, yes);
+    undo_save(d->options, sizeof(d->options));
+    memcpy(d->options, yes ? "ro,relatime" : "rw,relatime", sizeof("ro,relatime"));
+}
+
+/* ---- opening ---- */
+
+static struct disk *opening;
+
+static void recovered(uint32_t committed)
+{
+    changes_recovered(opening, committed);
+}
+
+static int64_t begin(struct disk *d, uint64_t rdev, bool read_only)
+{
+    struct ext4_options options = {.read_only = read_only, .recovered = recovered};
+    struct ext4_device device;
+    uint32_t number = number_of(d);
+    int64_t status =
+        port_volume(number, rdev, !read_only, &device, &options.memory, &options.bytes);
+
+    if (status < 0)
+        return status;
+    opening = d;
+    status = ext4_mount(&disk_ext4[number], &device, &options);
+    if (status < 0)
+        port_volume_close(number);
+    else
+        opened_count++;
+    return status;
+}
+
+/* All that was changed is on the disk then, or never will be. */
+static int64_t end(struct disk *d)
+{
+    int64_t status = ext4_of(d) ? ext4_unmount(ext4_of(d)) : 0;
+
+    if (ext4_of(d)) {
+        disk_ext4[number_of(d)] = 0;
+        opened_count--;
+        port_volume_close(number_of(d));
+    }
+    return status;
+}
+
+/* A new life opens a volume again when somebody first asks for what is not in the tree, or changes
  * something. */
-int64_t mounted_open(void)
+int64_t mounted_open(struct disk *d)
 {
-    struct ext4_options options = {.read_only = read_only, .recovered = changes_recovered};
-    struct ext4_device disk;
     int64_t status;
 
-    if (disk_volume)
+    if (ext4_of(d))
         return 0;
-    if ((status = port_volume(device, !read_only, &disk, &options.memory, &options.bytes)) < 0 ||
-        (status = ext4_mount(&disk_volume, &disk, &options)) < 0)
+    if ((status = begin(d, d->rdev, d->read_only)) < 0)
         return status;
-    changes_replay();
+    changes_replay(d);
     return 0;
+}
+
+void mounted_open_all(void)
+{
+    for (struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if (root_of(d))
+            mounted_open(d);
+    }
 }
 
 /* ---- inodes ---- */
@@ -59,42 +113,48 @@ static uint64_t ns_of(struct ext4_time t)
     return (uint64_t)t.seconds * 1000000000 + t.nanoseconds;
 }
 
-static struct inode *linked_find(uint32_t ino)
+static struct inode *linked_find(const struct disk *d, uint32_t ino)
 {
-    for (uint32_t i = 0; i < linked_count; i++) {
-        if (linked[i]->ino == ino)
-            return linked[i];
+    for (uint32_t i = 0; i < d->linked_count; i++) {
+        if (d->linked[i]->ino == ino)
+            return d->linked[i];
     }
     return 0;
 }
 
 void mounted_forget(const struct inode *inode)
 {
-    for (uint32_t i = 0; i < linked_count; i++) {
-        if (linked[i] != inode)
+    struct disk *d = disk_of(inode);
+
+    for (uint32_t i = 0; i < d->linked_count; i++) {
+        if (d->linked[i] != inode)
             continue;
-        SET(linked_count, linked_count - 1);
-        SET(linked[i], linked[linked_count]);
+        SET(d->linked_count, d->linked_count - 1);
+        SET(d->linked[i], d->linked[d->linked_count]);
         return;
     }
 }
 
-static int64_t linked_add(struct inode *inode)
+int64_t mounted_linked(struct inode *inode)
 {
-    struct inode **more = heap_resize(linked, (linked_count + 1) * sizeof(*more));
+    struct disk *d = disk_of(inode);
+    struct inode **more;
 
-    if (!more)
+    if (linked_find(d, (uint32_t)inode->ino))
+        return 0;
+    if (!(more = heap_resize(d->linked, (d->linked_count + 1) * sizeof(*more))))
         return -ENOSPC;
-    SET(linked, more);
-    SET(linked[linked_count], inode);
-    SET(linked_count, linked_count + 1);
+    SET(d->linked, more);
+    SET(d->linked[d->linked_count], inode);
+    SET(d->linked_count, d->linked_count + 1);
     return 0;
 }
 
 static int64_t set_target(struct inode *inode)
 {
     static char target[PATH_BYTES + 1];
-    int64_t length = ext4_readlink(disk_volume, (uint32_t)inode->ino, target, sizeof(target));
+    int64_t length =
+        ext4_readlink(ext4_of(disk_of(inode)), (uint32_t)inode->ino, target, sizeof(target));
 
     if (length < 0)
         return length;
@@ -126,22 +186,22 @@ static int64_t attributes_set(struct inode *inode, const struct ext4_attr *attr)
     return S_ISLNK(attr->mode) ? set_target(inode) : 0;
 }
 
-static int64_t inode_of(uint32_t ino, struct inode **out, uint32_t *nlink)
+static int64_t inode_of(const struct disk *d, uint32_t ino, struct inode **out, uint32_t *nlink)
 {
     struct ext4_attr attr;
-    int64_t status = ext4_getattr(disk_volume, ino, &attr);
+    int64_t status = ext4_getattr(ext4_of(d), ino, &attr);
 
     if (status < 0)
         return status;
     *nlink = attr.nlink;
-    if ((*out = linked_find(ino)))
+    if ((*out = linked_find(d, ino)))
         return 0;
-    *out = inode_make(attr.mode, attr.uid, attr.gid, VOLUME_DISK);
+    *out = inode_make(attr.mode, attr.uid, attr.gid, (enum volume)(VOLUME_DISK + number_of(d)));
     if (!*out)
         return -ENOSPC;
     status = attributes_set(*out, &attr);
     if (status >= 0 && attr.nlink > 1 && !S_ISDIR(attr.mode))
-        status = linked_add(*out);
+        status = mounted_linked(*out);
     if (status < 0)
         inode_unused(*out);
     return status;
@@ -184,7 +244,7 @@ static int64_t add_names(struct inode *dir)
 
         if (tree_find(dir, text, length)) /* a call before this one came so far */
             continue;
-        if ((status = inode_of(names.name[i].ino, &inode, &nlink)) < 0)
+        if ((status = inode_of(disk_of(dir), names.name[i].ino, &inode, &nlink)) < 0)
             return status;
         if ((status = tree_add(dir, text, length, inode)) < 0) {
             inode_unused(inode);
@@ -198,14 +258,14 @@ static int64_t add_names(struct inode *dir)
 int64_t mounted_fill(struct inode *dir)
 {
     uint64_t position = 0;
-    int64_t more, status = mounted_open();
+    int64_t more, status = mounted_open(disk_of(dir));
     uint32_t nlink = dir->nlink;
 
     if (status < 0)
         return status;
     do {
         names.count = 0;
-        more = ext4_readdir(disk_volume, (uint32_t)dir->ino, &position, take_name, 0);
+        more = ext4_readdir(ext4_of(disk_of(dir)), (uint32_t)dir->ino, &position, take_name, 0);
         if (more < 0)
             return more;
         if ((status = add_names(dir)) < 0)
@@ -225,7 +285,8 @@ static uint64_t hole_at(const struct inode *inode, uint64_t offset, uint32_t blo
     struct ext4_run run;
     uint64_t blocks = (inode->file.size - offset + block_bytes - 1) / block_bytes;
 
-    if (ext4_map(disk_volume, (uint32_t)inode->ino, offset / block_bytes, blocks, &run) < 0)
+    if (ext4_map(ext4_of(disk_of(inode)), (uint32_t)inode->ino, offset / block_bytes, blocks,
+                 &run) < 0)
         return 0;
     if (run.count == 0)
         return inode->file.size - offset;
@@ -235,12 +296,13 @@ static uint64_t hole_at(const struct inode *inode, uint64_t offset, uint32_t blo
 int64_t mounted_read(const struct inode *inode, exo_cap region, struct runs *present)
 {
     static uint8_t buffer[READ_BYTES];
-    int64_t status = mounted_open(), got;
+    struct disk *d = disk_of(inode);
+    int64_t status = mounted_open(d), got;
     struct ext4_statfs s;
 
     if (status < 0)
         return status;
-    ext4_statfs(disk_volume, &s);
+    ext4_statfs(ext4_of(d), &s);
     for (uint64_t offset = 0; offset < inode->file.size;) {
         uint64_t hole = hole_at(inode, offset, s.block_bytes);
 
@@ -248,7 +310,7 @@ int64_t mounted_read(const struct inode *inode, exo_cap region, struct runs *pre
             offset += hole;
             continue;
         }
-        got = ext4_read(disk_volume, (uint32_t)inode->ino, offset, buffer, sizeof(buffer));
+        got = ext4_read(ext4_of(d), (uint32_t)inode->ino, offset, buffer, sizeof(buffer));
         if (got <= 0)
             return got < 0 ? got : -EIO;
         if ((status = port_region_write(region, PAGE + offset, buffer, (uint64_t)got)) < 0 ||
@@ -261,18 +323,19 @@ int64_t mounted_read(const struct inode *inode, exo_cap region, struct runs *pre
 
 /* ---- the volume ---- */
 
-int64_t mounted_statfs(struct fs_statfs *out)
+int64_t mounted_statfs(const struct inode *inode, struct fs_statfs *out)
 {
+    struct disk *d = disk_of(inode);
     struct ext4_statfs s;
     uint64_t promised;
-    int64_t status = mounted_open();
+    int64_t status = mounted_open(d);
 
     if (status < 0)
         return status;
-    ext4_statfs(disk_volume, &s);
+    ext4_statfs(ext4_of(d), &s);
     out->bsize = s.block_bytes;
     out->blocks = s.blocks;
-    promised = written_pages() * (PAGE / s.block_bytes);
+    promised = d->pages_marked * (PAGE / s.block_bytes);
     out->bfree = s.free_blocks > promised ? s.free_blocks - promised : 0;
     out->bavail = s.available_blocks > promised ? s.available_blocks - promised : 0;
     out->files = s.inodes;
@@ -280,7 +343,7 @@ int64_t mounted_statfs(struct fs_statfs *out)
     return 0;
 }
 
-static int64_t find(const char *path, struct inode **out)
+int64_t mounted_find(const char *path, struct inode **out)
 {
     static const struct caller root = {0};
     struct walk walk;
@@ -291,69 +354,93 @@ static int64_t find(const char *path, struct inode **out)
 }
 
 /* The volume's root directory, not in the tree yet. */
-static int64_t root_make(struct inode **out)
+static int64_t root_make(const struct disk *d, struct inode **out)
 {
+    enum volume volume = (enum volume)(VOLUME_DISK + number_of(d));
     struct ext4_attr attr;
     struct inode *dir;
-    int64_t status = ext4_getattr(disk_volume, EXT4_ROOT, &attr);
+    int64_t status = ext4_getattr(ext4_of(d), EXT4_ROOT, &attr);
 
     if (status < 0)
         return status;
     if (!S_ISDIR(attr.mode))
         return -EUCLEAN;
-    if (!(dir = inode_make(attr.mode, attr.uid, attr.gid, VOLUME_DISK)))
+    if (!(dir = inode_make(attr.mode, attr.uid, attr.gid, volume)))
         return -ENOSPC;
     if ((status = attributes_set(dir, &attr)) < 0)
         return status;
     SET(dir->nlink, attr.nlink);
     SET(dir->mount_root, true);
-    SET(volume_roots[VOLUME_DISK], dir);
     *out = dir;
     return 0;
 }
 
-/* Opens the disk behind a node of /dev. */
-static int64_t open_source(const char *source, const char *path, bool only_read)
+static struct disk *disk_free(void)
 {
-    struct inode *node;
-    int64_t status = find(source, &node);
-
-    if (status < 0)
-        return status;
-    if (!S_ISBLK(node->mode))
-        return -ENOTBLK;
-    if (volume_roots[VOLUME_DISK])
-        return -EBUSY;
-    undo_save(mounted_source, sizeof(mounted_source));
-    undo_save(mounted_path, sizeof(mounted_path));
-    memcpy(mounted_source, source, strlen(source) + 1);
-    memcpy(mounted_path, path, strlen(path) + 1);
-    SET(device, node->rdev);
-    set_read_only(only_read);
-    if ((status = mounted_open()) == -EROFS && !only_read) { /* the disk itself */
-        set_read_only(true);
-        status = mounted_open();
+    for (struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if (!d->rdev)
+            return d;
     }
-    if (status >= 0 && ext4_is_read_only(disk_volume))
-        set_read_only(true);
-    return status;
+    return 0;
 }
 
-int64_t mounted_mount(const char *source, const char *path, bool only_read)
+static bool is_mounted(uint64_t rdev)
 {
-    struct inode *dir, *root;
+    for (const struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if (d->rdev == rdev)
+            return true;
+    }
+    return false;
+}
+
+/* Opens the disk behind a node of /dev. What is kept changes when nothing can fail any more. */
+static int64_t mount_open(const char *source, const struct inode *node, bool read_only,
+                          struct disk **out, struct inode **root)
+{
+    struct disk *d = disk_free();
     int64_t status;
 
-    if (strlen(source) >= MOUNTED_TEXT || strlen(path) >= MOUNTED_TEXT)
+    if (!S_ISBLK(node->mode))
+        return -ENOTBLK;
+    if (strlen(source) >= MOUNTED_TEXT)
         return -ENAMETOOLONG;
-    if ((status = find(path, &dir)) < 0)
+    if (is_mounted(node->rdev))
+        return -EBUSY;
+    if (!d)
+        return -EMFILE;
+    if ((status = begin(d, node->rdev, read_only)) == -EROFS && !read_only) { /* the disk itself */
+        read_only = true;
+        status = begin(d, node->rdev, true);
+    }
+    if (status < 0)
         return status;
+    if ((status = root_make(d, root)) < 0) {
+        end(d);
+        return status;
+    }
+    SET(d->rdev, node->rdev);
+    undo_save(d->source, sizeof(d->source));
+    memcpy(d->source, source, strlen(source) + 1);
+    set_read_only(d, read_only || ext4_is_read_only(ext4_of(d)));
+    SET(volume_roots[VOLUME_DISK + number_of(d)], *root);
+    SET(mounted_count, mounted_count + 1);
+    *out = d;
+    return 0;
+}
+
+int64_t mounted_mount(const char *source, struct inode *node, struct inode *dir, bool read_only)
+{
+    struct inode *root;
+    struct disk *d;
+    int64_t status;
+
     if (!S_ISDIR(dir->mode))
         return -ENOTDIR;
-    if (dir->mount_root)
+    if (dir->mount_root || dir->transient)
         return -EBUSY;
-    if ((status = open_source(source, path, only_read)) < 0 || (status = root_make(&root)) < 0)
+    if ((status = mount_open(source, node, read_only, &d, &root)) < 0)
         return status;
+    SET(d->over, dir);
     tree_cover(dir, root);
     return 0;
 }
@@ -363,12 +450,12 @@ static const char *const kept_above[] = {"dev", "proc", "sys", "run"};
 
 int64_t mounted_root(const char *source)
 {
-    struct inode *old = tree_root, *root;
+    struct inode *old = tree_root, *node, *root;
+    struct disk *d;
     int64_t status;
 
-    if (strlen(source) >= MOUNTED_TEXT)
-        return -ENAMETOOLONG;
-    if ((status = open_source(source, "/", false)) < 0 || (status = root_make(&root)) < 0 ||
+    if ((status = mounted_find(source, &node)) < 0 ||
+        (status = mount_open(source, node, false, &d, &root)) < 0 ||
         (status = mounted_fill(root)) < 0)
         return status;
     SET(root->dir.up, root);
@@ -387,18 +474,133 @@ int64_t mounted_root(const char *source)
     return 0;
 }
 
-int64_t mounted_unmount(void)
-{
-    int64_t status;
+/* ---- letting go ---- */
 
-    if (!volume_roots[VOLUME_DISK] || read_only)
-        return 0;
-    if ((status = mounted_open()) < 0)
+/* Forgets a name that has nothing below it, and what it stands for if that has no other. */
+static void forget(struct entry *entry)
+{
+    struct inode *inode = entry->inode;
+
+    SET(entry->dir->unfilled, true); /* so the tree is right after each of these */
+    tree_forget(entry);
+    if (!S_ISDIR(inode->mode) && inode->nlink > 1) /* forget_linked */
+        return;
+    SET(inode->nlink, 0);
+    inode_unused(inode);
+}
+
+/* The names below a volume's root, of which nobody uses any. */
+static void forget_below(struct inode *root)
+{
+    struct inode *dir = root;
+
+    for (;; request_pause()) {
+        struct entry *entry = dir->dir.last;
+
+        if (entry && S_ISDIR(entry->inode->mode) && entry->inode->dir.last)
+            dir = entry->inode;
+        else if (entry)
+            forget(entry);
+        else if (dir == root)
+            return;
+        else
+            dir = dir->dir.up;
+    }
+}
+
+static void forget_linked(struct disk *d)
+{
+    while (d->linked_count) {
+        struct inode *inode = d->linked[d->linked_count - 1];
+
+        SET(inode->nlink, 0);
+        inode_unused(inode);
+        request_pause();
+    }
+    heap_free(d->linked);
+    SET(d->linked, 0);
+}
+
+static bool covers_below(const struct disk *d)
+{
+    for (const struct disk *other = disks; other < disks + DISK_VOLUMES; other++) {
+        if (other->over && disk_of(other->over) == d && on_disk(other->over))
+            return true;
+    }
+    return false;
+}
+
+static int64_t find_root(const struct inode *root, struct disk **out)
+{
+    if (root->mount_root && !on_disk(root))
+        return -EBUSY;
+    *out = on_disk(root) ? disk_of(root) : 0;
+    return *out && root_of(*out) == root ? 0 : -EINVAL;
+}
+
+int64_t mounted_unmount(struct inode *root)
+{
+    enum volume volume = (enum volume)root->volume;
+    struct disk *d;
+    int64_t status = find_root(root, &d);
+
+    if (status < 0)
         return status;
-    status = disk_sync(0);
+    if (!d->over || covers_below(d) || files_are_open(volume, false) || data_is_held(volume))
+        return -EBUSY;
+    if ((status = disk_sync(d, 0)) < 0 && !mounted_is_read_only(d))
+        return status;
+    if (data_is_held(volume)) /* what was written late */
+        return -EBUSY;
+    forget_below(root);
+    forget_linked(d);
+    end(d);
+    tree_uncover(d->over, root);
+    undo_save(d, sizeof(*d));
+    memset(d, 0, sizeof(*d));
+    SET(volume_roots[volume], 0);
+    SET(mounted_count, mounted_count - 1);
+    return 0;
+}
+
+int64_t mounted_remount(struct inode *root, bool read_only)
+{
+    enum volume volume = (enum volume)root->volume;
+    struct disk *d;
+    int64_t status = find_root(root, &d);
+
+    if (status < 0 || d->read_only == read_only)
+        return status;
+    if (read_only && (files_are_open(volume, true) || data_is_held(volume)))
+        return -EBUSY;
+    if ((status = disk_sync(d, 0)) < 0 || (status = end(d)) < 0)
+        return status;
+    if ((status = begin(d, d->rdev, read_only)) >= 0 && !read_only && ext4_is_read_only(ext4_of(d)))
+        status = -EROFS;
     if (status >= 0)
-        status = ext4_unmount(disk_volume);
-    disk_volume = 0;
-    set_read_only(true);
+        set_read_only(d, read_only);
     return status;
+}
+
+static int64_t end_one(struct disk *d)
+{
+    int64_t status = mounted_open(d), ended;
+
+    if (status < 0)
+        return status;
+    status = disk_sync(d, 0);
+    ended = end(d);
+    set_read_only(d, true);
+    return status < 0 ? status : ended;
+}
+
+int64_t mounted_end(void)
+{
+    int64_t failed = 0, status;
+
+    for (struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if (root_of(d) && !d->read_only && (status = end_one(d)) < 0)
+            failed = status;
+    }
+    return failed;
 }

@@ -57,9 +57,11 @@ uint32_t port_slot(exo_cap cap);
 /* Disks (disk.c): an extent, for one opening of a block device. */
 int64_t port_extent(uint64_t rdev, bool write);
 struct ext4_device;
-/* A disk or partition for ext4 (disk_volume.c), and the memory for its blocks. -EROFS: it can be read only */
-int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
-                    size_t *bytes);
+/* A disk or partition for ext4 (disk_volume.c), and the memory for its blocks. -EROFS: it can be read only.
+ * `number`, below DISK_VOLUMES, is not in use. */
+int64_t port_volume(uint32_t number, uint64_t rdev, bool write, struct ext4_device *device,
+                    void **memory, size_t *bytes);
+void port_volume_close(uint32_t number); /* nothing is under way */
 /* fs gets EXO_EVENT_TIMER after `ns`. */
 void port_timer(uint64_t ns);
 

@@ -245,15 +245,31 @@ int64_t text_filesystems(struct text *text, const struct synthetic *of)
     return 0;
 }
 
+/* Where a volume is, as programs read it: what would end a word is written in octal. */
+static void add_mount_path(struct text *text, uint32_t volume)
+{
+    static char path[PATH_BYTES];
+    int64_t length = path_of(volume_roots[volume], path, sizeof(path));
+
+    for (int64_t i = 0; i < length; i++) {
+        if (path[i] == ' ' || path[i] == '\t' || path[i] == '\n' || path[i] == '\\')
+            text_add(text, "\\%u%u%u", path[i] >> 6 & 7, path[i] >> 3 & 7, path[i] & 7);
+        else
+            text_bytes(text, &path[i], 1);
+    }
+}
+
 int64_t text_mounts(struct text *text, const struct synthetic *of)
 {
     uint32_t i;
 
     (void)of;
     for (i = 0; i < VOLUMES; i++) {
-        if (volume_roots[i])
-            text_add(text, "%s %s %s %s 0 0\n", volumes[i].source, volumes[i].path, volumes[i].type,
-                     volumes[i].options);
+        if (!volume_roots[i])
+            continue;
+        text_add(text, "%s ", volumes[i].source);
+        add_mount_path(text, i);
+        text_add(text, " %s %s 0 0\n", volumes[i].type, volumes[i].options);
     }
     return 0;
 }
@@ -264,15 +280,15 @@ int64_t text_mountinfo(struct text *text, const struct synthetic *of)
 
     (void)of;
     for (i = 0; i < VOLUMES; i++) {
-        uint32_t parent = i == VOLUME_ROOT                     ? 1
-                          : i == VOLUME_PTS || i == VOLUME_SHM ? VOLUME_DEV + 20
-                                                               : VOLUME_ROOT + 20;
+        const struct inode *top = volume_roots[i];
 
-        if (!volume_roots[i])
+        if (!top)
             continue;
-        text_add(text, "%u %u 0:%u / %s %s - %s %s rw\n", i + 20, parent,
-                 (unsigned)VOLUME_DEVICE(i), volumes[i].path, volumes[i].options, volumes[i].type,
-                 volumes[i].source);
+        text_add(text, "%u %u 0:%u / ", i + 20, top == tree_root ? 1 : top->dir.up->volume + 20u,
+                 (unsigned)VOLUME_DEVICE(i));
+        add_mount_path(text, i);
+        text_add(text, " %s - %s %s %s\n", volumes[i].options, volumes[i].type, volumes[i].source,
+                 volume_is_read_only(top) ? "ro" : "rw");
     }
     return 0;
 }

@@ -27,6 +27,8 @@ static handler *const path_handlers[] = {
     [FS_TRUNCATE] = fs_truncate,
     [FS_STATFS] = fs_statfs,
     [FS_GETCWD] = fs_getcwd,
+    [FS_MOUNT] = fs_mount,
+    [FS_UMOUNT] = fs_umount,
     [FS_SYNC] = fs_sync,
     [FS_SOCKET_BIND] = fs_socket_bind,
     [FS_SOCKET_CONNECT] = fs_socket_connect,
@@ -106,6 +108,8 @@ static bool may_change(uint32_t label, const uint64_t w[4])
     case FS_CHOWN:
     case FS_UTIMES:
     case FS_TRUNCATE:
+    case FS_MOUNT:
+    case FS_UMOUNT:
     case FS_SOCKET_BIND:
     case FS_WATCH_OPEN:
     case FS_WATCH_ADD:
@@ -169,8 +173,8 @@ void request_serve(struct request *q, volatile uint64_t *utcb_badge, uint64_t ta
         return;
     }
     /* Now, since it commits what it makes again: not half a request with it. */
-    if (volume_roots[VOLUME_DISK] && !disk_volume)
-        mounted_open();
+    if (opened_count < mounted_count)
+        mounted_open_all();
     if (may_change(label, q->w))
         answer = answers_keep(badge, asked, q->w, q->msg);
     serve_once(q, badge, label);

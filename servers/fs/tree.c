@@ -280,6 +280,24 @@ void tree_cover(struct inode *dir, struct inode *root)
     SET(root->mount_root, true);
 }
 
+void tree_uncover(struct inode *dir, struct inode *root)
+{
+    SET(dir->dir.cover, 0);
+    inode_release(dir);
+    SET(root->dir.self, 0);
+    SET(root->mount_root, false);
+    SET(root->nlink, 0);
+    inode_unused(root); /* and the hold of the directory above goes with it */
+}
+
+void tree_forget(struct entry *entry)
+{
+    entry_unlink(entry);
+    if (S_ISDIR(entry->inode->mode))
+        SET(entry->inode->dir.self, 0);
+    entry_discard(entry);
+}
+
 bool tree_below(const struct inode *inode, const struct inode *top)
 {
     while (inode != top) {

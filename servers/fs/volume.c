@@ -13,6 +13,9 @@
 #include <lib/format.h>
 #include <lib/string.h>
 
+#define DISK(n) \
+    [VOLUME_DISK + (n)] = {"ext4", disks[n].source, 0, disks[n].options, EXT4_MAGIC, false}
+static_assert(DISK_VOLUMES == 8, "as many as are listed here");
 const struct volume_info volumes[VOLUMES] = {
     [VOLUME_ROOT] = {"tmpfs", "tmpfs", "/", "rw,relatime", TMPFS_MAGIC, false},
     [VOLUME_DEV] = {"devtmpfs", "dev", "/dev", "rw,nosuid,relatime", TMPFS_MAGIC, false},
@@ -22,13 +25,21 @@ const struct volume_info volumes[VOLUMES] = {
     [VOLUME_PROC] = {"proc", "proc", "/proc", "rw,nosuid,nodev,noexec,relatime", PROC_MAGIC, false},
     [VOLUME_SYS] = {"sysfs", "sysfs", "/sys", "ro,nosuid,nodev,noexec,relatime", SYSFS_MAGIC,
                     false},
-    [VOLUME_DISK] = {"ext4", mounted_source, mounted_path, mounted_options, EXT4_MAGIC, false},
+    DISK(0),
+    DISK(1),
+    DISK(2),
+    DISK(3),
+    DISK(4),
+    DISK(5),
+    DISK(6),
+    DISK(7),
 };
 KEPT struct inode *volume_roots[VOLUMES];
 
 bool volume_is_read_only(const struct inode *inode)
 {
-    return volumes[inode->volume].read_only || (on_disk(inode) && mounted_is_read_only());
+    return volumes[inode->volume].read_only ||
+           (on_disk(inode) && mounted_is_read_only(disk_of(inode)));
 }
 
 static const struct caller root = {0};

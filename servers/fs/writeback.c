@@ -21,6 +21,7 @@
 #define COPY_BYTES (64u * 1024)
 #define ROOM_SLACK 64u /* blocks, for what maps blocks */
 #define EVERY_NS   5000000000u
+#define NOTED_MANY 512u /* changes that should not wait: a new life would be long about them */
 
 /* Of a file that is not on the disk as it is. */
 struct written {
@@ -28,44 +29,45 @@ struct written {
     struct inode *next, *prev; /* of all these */
     bool harvesting;
 };
-KEPT static struct inode *first;
-KEPT static uint64_t pages_marked;
-
-uint64_t written_pages(void)
-{
-    return pages_marked;
-}
 
 /* ---- the list ---- */
 
 static struct written *enlist(struct inode *inode)
 {
+    struct disk *d = disk_of(inode);
     struct written *w = inode->file.written;
 
     if (w)
         return w;
     if (!(w = heap_zeroed(1, sizeof(*w))))
         return 0;
-    w->next = first;
-    if (first)
-        SET(first->file.written->prev, inode);
-    SET(first, inode);
+    w->next = d->written;
+    if (d->written)
+        SET(d->written->file.written->prev, inode);
+    SET(d->written, inode);
     SET(inode->file.written, w);
-    disk_tick_later();
+    disk_tick_later(d);
     return w;
+}
+
+static void mark(struct disk *d, uint64_t before, uint64_t after)
+{
+    if (after != before)
+        SET(d->pages_marked, d->pages_marked + after - before);
 }
 
 void written_drop(struct inode *inode)
 {
+    struct disk *d = disk_of(inode);
     struct written *w = inode->file.written;
 
     if (!w)
         return;
-    SET(pages_marked, pages_marked - w->pages.pages);
+    mark(d, w->pages.pages, 0);
     if (w->prev)
         SET(w->prev->file.written->next, w->next);
     else
-        SET(first, w->next);
+        SET(d->written, w->next);
     if (w->next)
         SET(w->next->file.written->prev, w->prev);
     SET(inode->file.written, 0);
@@ -73,13 +75,13 @@ void written_drop(struct inode *inode)
     heap_free(w);
 }
 
-static int64_t add(struct written *w, uint64_t start, uint64_t end)
+static int64_t add(struct inode *inode, uint64_t start, uint64_t end)
 {
-    uint64_t before = w->pages.pages;
-    int64_t status = runs_add(&w->pages, start, end);
+    struct runs *pages = &inode->file.written->pages;
+    uint64_t before = pages->pages;
+    int64_t status = runs_add(pages, start, end);
 
-    if (w->pages.pages != before)
-        SET(pages_marked, pages_marked + w->pages.pages - before);
+    mark(disk_of(inode), before, pages->pages);
     return status;
 }
 
@@ -88,35 +90,35 @@ void written_cut(struct inode *inode, uint64_t page)
     struct written *w = inode->file.written;
     uint64_t before = w ? w->pages.pages : 0;
 
-    if (!w || runs_cut(&w->pages, page, REGION_PAGES) < 0)
-        return;
-    SET(pages_marked, pages_marked - (before - w->pages.pages));
+    if (w && runs_cut(&w->pages, page, REGION_PAGES) >= 0)
+        mark(disk_of(inode), before, w->pages.pages);
 }
 
 /* ---- room ---- */
 
-static bool has_room(uint64_t pages)
+static bool has_room(const struct disk *d, uint64_t pages)
 {
     struct ext4_statfs s;
-    uint64_t wanted = pages_marked + pages;
+    uint64_t wanted = d->pages_marked + pages;
 
-    ext4_statfs(disk_volume, &s);
+    ext4_statfs(ext4_of(d), &s);
     return (wanted + wanted / 64) * (PAGE / s.block_bytes) + ROOM_SLACK <= s.free_blocks;
 }
 
 /* Has the disk a place for each of these pages already? */
 static bool has_blocks(const struct inode *inode, uint64_t start, uint64_t end)
 {
+    struct ext4 *fs = ext4_of(disk_of(inode));
     struct ext4_statfs s;
     uint64_t block, stop;
     struct ext4_run run;
 
-    ext4_statfs(disk_volume, &s);
+    ext4_statfs(fs, &s);
     stop = end * (PAGE / s.block_bytes);
     for (block = start * (PAGE / s.block_bytes); block < stop; block += run.count) {
         if (inode->nlink == 0 ||
-            ext4_map(disk_volume, (uint32_t)inode->ino, block, stop - block, &run) < 0 ||
-            run.count == 0 || run.physical == 0)
+            ext4_map(fs, (uint32_t)inode->ino, block, stop - block, &run) < 0 || run.count == 0 ||
+            run.physical == 0)
             return false;
     }
     return true;
@@ -124,28 +126,24 @@ static bool has_blocks(const struct inode *inode, uint64_t start, uint64_t end)
 
 int64_t written_mark(struct inode *inode, uint64_t start, uint64_t end)
 {
-    struct written *w;
-    int64_t status = mounted_open();
+    struct disk *d = disk_of(inode);
+    int64_t status = mounted_open(d);
 
     if (status < 0)
         return status;
-    if (mounted_is_read_only())
+    if (mounted_is_read_only(d))
         return -EROFS;
-    if (!has_room(end - start)) {
-        disk_sync(0); /* what is marked has its place then; it may be less than was thought */
-        if (!has_room(end - start) && !has_blocks(inode, start, end))
+    if (!has_room(d, end - start)) {
+        disk_sync(d, 0); /* what is marked has its place then; it may be less than was thought */
+        if (!has_room(d, end - start) && !has_blocks(inode, start, end))
             return -ENOSPC;
     }
-    if (!(w = enlist(inode)))
-        return -ENOSPC;
-    return add(w, start, end);
+    return enlist(inode) ? add(inode, start, end) : -ENOSPC;
 }
 
 int64_t written_all(struct inode *inode)
 {
-    struct written *w = enlist(inode);
-
-    return w ? add(w, 0, (inode->file.size + PAGE - 1) / PAGE) : -ENOSPC;
+    return enlist(inode) ? add(inode, 0, (inode->file.size + PAGE - 1) / PAGE) : -ENOSPC;
 }
 
 /* ---- writing ---- */
@@ -158,7 +156,7 @@ static int64_t harvest(struct inode *inode, struct written *w)
 
     if (inode->file.store != STORE_REGION || !inode->file.lent_writable)
         return 0;
-    if (w->harvesting && (status = add(w, 0, pages)) < 0)
+    if (w->harvesting && (status = add(inode, 0, pages)) < 0)
         return status;
     SET(w->harvesting, true);
     request_commit();
@@ -169,7 +167,7 @@ static int64_t harvest(struct inode *inode, struct written *w)
             continue;
         for (uint64_t i = 0; i < count && status >= 0; i++) {
             if (dirty[i / 64] >> i % 64 & 1)
-                status = add(w, page + i, page + i + 1);
+                status = add(inode, page + i, page + i + 1);
         }
     }
     if (status < 0)
@@ -191,7 +189,8 @@ static int64_t write_pages(struct inode *inode, uint64_t start, uint64_t end)
         int64_t status = data_read(inode, offset, buffer, bytes);
 
         if (status >= 0)
-            status = ext4_write(disk_volume, (uint32_t)inode->ino, offset, buffer, bytes);
+            status =
+                ext4_write(ext4_of(disk_of(inode)), (uint32_t)inode->ino, offset, buffer, bytes);
         if (status < 0)
             return status;
         offset += bytes;
@@ -212,7 +211,7 @@ static int64_t write_file(struct inode *inode)
         if ((status = write_pages(inode, run.start, run.end)) < 0)
             break;
         any = true;
-        SET(pages_marked, pages_marked - (run.end - run.start));
+        mark(disk_of(inode), run.end - run.start, 0);
         status = runs_cut(&w->pages, run.start, run.end);
     }
     if (any && status >= 0)
@@ -238,11 +237,11 @@ static int64_t sync_file(struct inode *inode)
     return status;
 }
 
-static int64_t sync_files(void)
+static int64_t sync_files(const struct disk *d)
 {
     int64_t failed = 0;
 
-    for (struct inode *inode = first, *next; inode; inode = next) {
+    for (struct inode *inode = d->written, *next; inode; inode = next) {
         int64_t status;
 
         next = inode->file.written->next;
@@ -252,49 +251,82 @@ static int64_t sync_files(void)
     return failed;
 }
 
-int64_t disk_sync(struct inode *inode)
+static bool waits(const struct disk *d)
+{
+    return d->written || d->first;
+}
+
+int64_t disk_sync(struct disk *d, struct inode *inode)
 {
     uint64_t ticket = 0;
     int64_t status = 0, synced;
 
-    if (!first && !changes_wait())
+    if (!waits(d))
         return 0;
-    if ((status = mounted_open()) < 0)
+    if ((status = mounted_open(d)) < 0)
         return status;
     if (!inode)
-        status = sync_files();
+        status = sync_files(d);
     else if (S_ISREG(inode->mode) && inode->file.written)
         status = sync_file(inode);
-    synced = inode && inode->nlink ? ext4_fsync(disk_volume, (uint32_t)inode->ino, &ticket)
-                                   : ext4_sync(disk_volume, &ticket);
-    changes_settle();
+    synced = inode && inode->nlink ? ext4_fsync(ext4_of(d), (uint32_t)inode->ino, &ticket)
+                                   : ext4_sync(ext4_of(d), &ticket);
+    changes_settle(d);
     request_commit();
     return status < 0 ? status : synced;
+}
+
+int64_t disk_sync_all(void)
+{
+    int64_t failed = 0, status;
+
+    for (struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if ((status = disk_sync(d, 0)) < 0)
+            failed = status;
+    }
+    return failed;
 }
 
 /* ---- now and then ---- */
 
 static enum { RESTS, LATER, SOON } tick; /* of this life */
 
-void disk_tick_later(void)
+void disk_tick_later(const struct disk *d)
 {
+    bool soon = d->noted >= NOTED_MANY;
+
     if (tick == RESTS)
         port_timer(EVERY_NS);
-    if (tick != SOON && changes_are_many())
+    if (tick != SOON && soon)
         port_timer(1);
-    tick = changes_are_many() ? SOON : LATER;
+    if (tick != SOON)
+        tick = soon ? SOON : LATER;
+}
+
+void disk_tick_recover(void)
+{
+    for (const struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        if (waits(d))
+            disk_tick_later(d);
+    }
 }
 
 void disk_tick(void)
 {
-    int64_t status;
+    bool again = false, failed = false;
 
     tick = RESTS;
-    if ((status = disk_sync(0)) < 0)
-        log_line("%s: not everything could be written: error %lld", mounted_source,
-                 (long long)-status);
-    if (!first && !changes_wait())
+    for (struct disk *d = disks; d < disks + DISK_VOLUMES; d++) {
+        int64_t status = disk_sync(d, 0);
+
+        if (status < 0)
+            log_line("%s: not everything could be written: error %lld", d->source,
+                     (long long)-status);
+        failed = failed || status < 0;
+        again = again || waits(d);
+    }
+    if (!again)
         return;
     port_timer(EVERY_NS);
-    tick = status < 0 ? SOON : LATER; /* what failed is not tried all the time */
+    tick = failed ? SOON : LATER; /* what failed is not tried all the time */
 }

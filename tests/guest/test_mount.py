@@ -119,6 +119,41 @@ def ext4_loses_nothing_when_the_driver_dies():
                       "kill_virtio_blk_count=150", 50)
 
 
+def volumes_are_mounted_and_let_go():
+    """By root, several at a time, and never while somebody uses one."""
+    with _volume() as one, _volume("16M") as two:
+        script = """mkdir -p /mnt/a /mnt/b '/mnt/c d'; M='mount -t ext4'
+            mount /dev/vda /mnt/a && $M /dev/vdb /mnt/b && grep ext4 /proc/mounts; df -P /mnt/b | tail -1 | cut -d' ' -f1
+            mkdir -p /mnt/a/d/e; echo x >/mnt/a/d/e/f; ln /mnt/a/d/e/f /mnt/a/g; cp /mnt/a/g /mnt/b; mv /mnt/b/g /mnt/a/h
+            $M /dev/vda /mnt/b 2>&1 | grep -c already; mknod /dev/x c 1 3; $M /dev/x '/mnt/c d' 2>&1 | grep -ci block
+            (cd /mnt/a; umount /mnt/a 2>&1 | grep -c busy); umount /mnt/a || echo cannot; ls /mnt/a; ls /mnt/b
+            $M -o ro /dev/vda '/mnt/c d'; cat '/mnt/c d/d/e/f' '/mnt/c d/h'; stat -c %h '/mnt/c d/g'
+            grep vda /proc/mounts; touch '/mnt/c d/n' 2>&1 | grep -c Read-only
+            mount -o remount,rw '/mnt/c d'; touch '/mnt/c d/n' && mount -o remount,ro '/mnt/c d'
+            grep -c 'd ext4 ro,' /proc/mounts; $M /dev/vda /mnt/a 2>&1 | grep -c already
+            mkdir /mnt/b/over; umount '/mnt/c d'; $M /dev/vda /mnt/b/over; umount /mnt/b 2>&1 | grep -c busy
+            busybox su -s /bin/sh nobody -c 'busybox umount /mnt/b/over' 2>&1 | grep -c permitted
+            umount /dev/vda; umount /mnt/b; grep -c ext4 /proc/mounts; umount / 2>&1 | grep -c umount
+            exec 9>/mnt/a/held; i=0; while [ $i -lt 20 ]; do $M /dev/vda /mnt/b; find /mnt/b >/dev/null; umount /mnt/b
+            i=$((i + 1)); done; grep -c ext4 /proc/mounts; true"""
+        made = sh(script, options=["--drive", str(one), "--drive", str(two)])
+        check_output(made, "/dev/vda /mnt/a ext4 rw,relatime 0 0\n/dev/vdb /mnt/b ext4 rw,relatime 0 0\n/dev/vdb\n"
+                     "1\n1\n1\nlost+found\nx\nx\n2\n/dev/vda /mnt/c\\040d ext4 ro,relatime 0 0\n1\n"
+                     "1\n1\n1\n1\n0\n1\n0\n")
+        check(_debugfs(one, "cat /d/e/f") == b"x\n", "the host reads something else")
+
+
+def volumes_come_and_go_while_fs_dies():
+    script = """i=0; while [ $i -lt 12 ]; do mount /dev/vda /mnt || echo mount; mkdir -p /mnt/d$i/e
+        echo $i >/mnt/d$i/e/f; ln /mnt/d$i/e/f /mnt/l$i; find /mnt >/dev/null; umount /mnt || echo umount; ls /mnt
+        i=$((i + 1)); done; mount /dev/vda /mnt; cat /mnt/d?/e/f /mnt/l1? | tr '\\n' ' '"""
+    with _volume() as image:
+        result = _on(image, script, "--icount", append="kill_fs_from_ns=100000000 kill_fs_ns=3000017 kill_fs_count=200")
+        check_output(result, "0 1 2 3 4 5 6 7 8 9 10 11 ")
+        died = len(re.findall(rb"died: was destroyed", result.log))
+        check(died >= 20, f"{died} deaths")
+
+
 def root_on_a_disk_keeps_changes():
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder, "disk")

@@ -53,11 +53,16 @@ int64_t port_extent(uint64_t rdev, bool write)
     return -ENXIO;
 }
 
-int64_t port_volume(uint64_t rdev, bool write, struct ext4_device *device, void **memory,
-                    size_t *bytes)
+int64_t port_volume(uint32_t number, uint64_t rdev, bool write, struct ext4_device *device,
+                    void **memory, size_t *bytes)
 {
-    (void)rdev, (void)write, (void)device, (void)memory, (void)bytes;
+    (void)number, (void)rdev, (void)write, (void)device, (void)memory, (void)bytes;
     return -ENXIO;
+}
+
+void port_volume_close(uint32_t number)
+{
+    (void)number;
 }
 
 int64_t port_region_harvest(exo_cap region, uint64_t page, uint64_t pages, uint64_t *dirty)

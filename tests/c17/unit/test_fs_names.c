@@ -389,7 +389,7 @@ static void test_hostile(void)
     ASSERT_EQ(path_call(ROOT, 50, "a", 0, 0), -ENOSYS);
     ASSERT_EQ(path_call(ROOT, 0, "a", 0, 0), -ENOSYS);
     ASSERT_EQ(path_call(ROOT, FS_READ, "a", 0, 0), -ENOSYS);
-    ASSERT_EQ(path_call(ROOT, FS_MOUNT, "a", 0, 0), -ENOSYS);
+    ASSERT_EQ(path_call(ROOT, FS_MOUNT, "a", 0, 0), -ENODEV);
     ASSERT_EQ(path_call(ROOT, 65535, "a", 0, 0), -ENOSYS);
     ASSERT_EQ(serve(FS_BADGE_FILE | 1u << 30, FS_READ, 0, 0, 0, 0, "", 0), -EBADF);
     ASSERT_EQ(serve(FS_BADGE_FILE, FS_READ, 0, 0, 0, 0, "", 0), -EBADF);
