@@ -77,9 +77,9 @@ static inline pfn_t hal_frame_of(const void *ptr)
  * when it goes to another thread. */
 extern uint64_t hal_code_epoch;
 
-/* Whatever has a right can be read: W without R is reserved. What an executable page holds was stored as data: fence.i lets this hart's fetches see it (3.1); how
- * the others learn of it says space.c. A
- * device's registers are uncached because the platform says so of their addresses (3.6). */
+/* Whatever has a right can be read: W without R is reserved. What an executable page holds was stored as
+ * data: fence.i lets this hart's fetches see it (3.1); how the others learn of it says space.c. A device's
+ * registers are uncached because the platform says so of their addresses (3.6). */
 static inline hal_pte_t hal_pte_make(pfn_t frame, uint32_t rights, uint32_t soft, bool device)
 {
     hal_pte_t entry = (uint64_t)frame << PTE_PPN_SHIFT | PTE_U | PTE_A | soft << PTE_SOFT_SHIFT;
