@@ -31,5 +31,6 @@ set(EXO_HAL_SOURCES
   hal/aarch64/start.c
   hal/aarch64/trap.c
   hal/aarch64/user_copy.S
+  hal/tables/kernel.c
   hal/tables/tables.c
 )

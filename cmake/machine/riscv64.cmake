@@ -35,5 +35,6 @@ set(EXO_HAL_SOURCES
   hal/riscv64/start.c
   hal/riscv64/trap.c
   hal/riscv64/user_copy.S
+  hal/tables/kernel.c
   hal/tables/tables.c
 )

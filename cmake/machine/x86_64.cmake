@@ -34,5 +34,6 @@ set(EXO_HAL_SOURCES
   hal/x86_64/trampoline.S
   hal/x86_64/trap.c
   hal/x86_64/user_copy.S
+  hal/tables/kernel.c
   hal/tables/tables.c
 )

@@ -8,6 +8,7 @@
  * uses itself is behind one.
  */
 #include <hal/device_tree/pci.h>
+#include <hal/tables/kernel.h>
 #include <libfdt.h>
 
 #include "machine.h"
@@ -95,31 +96,6 @@ static void ram_add(struct hal_boot *boot, uint64_t from, uint64_t to)
         to = DIRECT_LIMIT;
     if (from < to && boot->ram_count < HAL_RANGES)
         boot->ram[boot->ram_count++] = (struct hal_range){from, to - from};
-}
-
-void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to)
-{
-    unsigned count = boot->ram_count;
-
-    from &= ~(EXO_PAGE_SIZE - 1);
-    to = (to + EXO_PAGE_SIZE - 1) & ~(EXO_PAGE_SIZE - 1);
-    if (boot->kept_count == HAL_RANGES)
-        kernel_panic("too many reserved ranges of memory");
-    boot->kept[boot->kept_count++] = (struct hal_range){from, to - from};
-    for (unsigned i = 0; i < count; i++) {
-        struct hal_range *ram = &boot->ram[i];
-        uint64_t end = ram->base + ram->bytes;
-        if (to <= ram->base || from >= end)
-            continue;
-        ram->bytes = from > ram->base ? from - ram->base : 0;
-        if (end <= to)
-            continue;
-        struct hal_range rest = {to, end - to};
-        if (ram->bytes == 0)
-            *ram = rest;
-        else if (boot->ram_count < HAL_RANGES)
-            boot->ram[boot->ram_count++] = rest;
-    }
 }
 
 /* Memory of the secure world alone, for instance, is "disabled" for us. */

@@ -73,14 +73,12 @@ extern struct machine_info machine_info;
 
 void cpu_start(void);                       /* cpu.c: features, control registers, vectors */
 void boot_info_read(struct hal_boot *boot); /* boot_info.c: the device tree */
-/** Takes [from, to) out of the usable RAM; at most one range is split in two. (boot_info.c) */
-void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to);
-void log_start(const char *command_line); /* log.c: by semihosting, or the UART */
-void paging_start(struct hal_boot *boot); /* paging.c: final tables; takes RAM for them */
-void interrupt_start(void);               /* interrupt.c: GIC */
-void interrupt_start_cpu(void);           /* the same, what each CPU has for itself */
-void interrupt_stop_cpu(void);            /* none reaches this CPU any more */
-void clock_start(void);                   /* clock.c */
+void log_start(const char *command_line);   /* log.c: by semihosting, or the UART */
+void paging_start(struct hal_boot *boot);   /* paging.c: final tables; takes RAM for them */
+void interrupt_start(void);                 /* interrupt.c: GIC */
+void interrupt_start_cpu(void);             /* the same, what each CPU has for itself */
+void interrupt_stop_cpu(void);              /* none reaches this CPU any more */
+void clock_start(void);                     /* clock.c */
 
 /* What another CPU does of it (smp.c). */
 void cpu_start_other(void);
@@ -117,9 +115,9 @@ extern char empty_root[], kernel_stacks[], fatal_stacks[];
 extern char secondary_start[]; /* boot.S: where other CPUs begin, at its physical address */
 /** boot.S, to be called at its physical address: loads TTBR1 anew, with nothing left of the old. */
 void kernel_root_replace(uint64_t root_pa, uint64_t empty_root_pa);
-extern uint64_t kernel_root; /* the final tables' top, physical */
+extern uint64_t kernel_root; /* the final tables' top, physical (hal/tables/kernel.h) */
 
-/* ---- user page tables (hal/tables; DDI 0487, D8.2) ------------------------------------------- */
+/* ---- page tables (hal/tables; DDI 0487, D8.2) -------------------------------------------------- */
 
 #define TABLE_TOP  39u  /* four levels */
 #define TABLE_USER 256u /* the other half of the top table has no use: EXO_USER_TOP */
@@ -133,6 +131,17 @@ static inline hal_pte_t table_entry(pfn_t frame)
 static inline hal_pte_t *table_of(hal_pte_t entry)
 {
     return (hal_pte_t *)(DIRECT_BASE + (entry & PTE_FRAME));
+}
+
+/* The early tables map the GiB that the image is in. */
+#define TABLE_LARGEST    30u
+#define TABLE_EARLY_END  (((boot_image_pa >> 30) + 1) << 30)
+#define KERNEL_CONSTANTS (PTE_VALID | PTE_INNER | PTE_AF | PTE_UXN | PTE_PXN | PTE_RDONLY)
+#define KERNEL_DATA      (PTE_VALID | PTE_INNER | PTE_AF | PTE_UXN | PTE_PXN)
+
+static inline hal_pte_t table_leaf(uint64_t pa, uint64_t rights, unsigned shift)
+{
+    return pa | rights | (shift > 12 ? 0 : PTE_PAGE);
 }
 
 /* Nothing: the kernel's own tables are those of TTBR1. */

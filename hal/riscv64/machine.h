@@ -100,15 +100,13 @@ static inline struct machine_cpu *machine_cpu(void)
 /* ---- the steps of hal_start -------------------------------------------------------------------- */
 
 void boot_info_read(struct hal_boot *boot); /* boot_info.c: the device tree */
-/* Takes [from, to) out of the usable RAM. */
-void ram_cut(struct hal_boot *boot, uint64_t from, uint64_t to);
-void cpu_start(void);                     /* cpu.c: features, control registers */
-void paging_start(struct hal_boot *boot); /* paging.c: final tables; takes RAM for them */
-void tags_start(void);                    /* space.c: address space identifiers */
-void interrupt_start(void);               /* interrupt.c: PLIC */
-void clock_start(void);                   /* clock.c */
-uint64_t rtc_epoch_ns(void);              /* rtc.c */
-void log_start(bool semihosting);         /* port.c: where the log goes */
+void cpu_start(void);                       /* cpu.c: features, control registers */
+void paging_start(struct hal_boot *boot);   /* paging.c: final tables; takes RAM for them */
+void tags_start(void);                      /* space.c: address space identifiers */
+void interrupt_start(void);                 /* interrupt.c: PLIC */
+void clock_start(void);                     /* clock.c */
+uint64_t rtc_epoch_ns(void);                /* rtc.c */
+void log_start(bool semihosting);           /* port.c: where the log goes */
 
 /* From the device tree; an address of 0: there is none. */
 struct machine_info {
@@ -145,12 +143,14 @@ extern char image_start[], text_end[], rodata_end[], image_end[];
 extern char kernel_stacks[], kernel_stacks_end[], fatal_stack_top[];
 extern char secondary_start[]; /* boot.S */
 
+extern uint64_t
+    kernel_root; /* the top table without any user space, physical (hal/tables/kernel.h) */
+
 /* Device registers, mapped by paging_start. */
 #define RTC_VA  DEVICE_BASE
 #define PLIC_VA (DEVICE_BASE + 0x200000)
-extern uint64_t kernel_root; /* physical address of the root table without any user space */
 
-/* ---- user page tables (hal/tables; privileged architecture 4.5, Sv48) ------------------------ */
+/* ---- page tables (hal/tables; privileged architecture 4.5, Sv48) ------------------------------- */
 
 #define TABLE_TOP  39u  /* four levels */
 #define TABLE_USER 256u /* the other half of the top table is the kernel's */
@@ -164,6 +164,23 @@ static inline hal_pte_t table_entry(pfn_t frame)
 static inline hal_pte_t *table_of(hal_pte_t entry)
 {
     return (hal_pte_t *)(DIRECT_BASE + ((entry & PTE_PPN) << 2));
+}
+
+/** The physical address of something in the image. */
+static inline uint64_t image_pa(const void *address)
+{
+    return (uint64_t)address - KERNEL_BASE - IMAGE_OFFSET + boot_image;
+}
+
+#define TABLE_LARGEST    30u
+#define TABLE_EARLY_END  DIRECT_LIMIT
+#define KERNEL_CONSTANTS (PTE_V | PTE_R | PTE_G | PTE_A)
+#define KERNEL_DATA      (KERNEL_CONSTANTS | PTE_W | PTE_D)
+
+static inline hal_pte_t table_leaf(uint64_t pa, uint64_t rights, unsigned shift)
+{
+    (void)shift; /* rights make a leaf, on each level */
+    return pa >> 2 | rights;
 }
 
 /* The kernel's half never changes after paging_start, and that uses two entries. */

@@ -147,12 +147,14 @@ static inline const void *early_ptr(uint64_t pa)
 extern char image_start[], text_end[], rodata_end[], image_end[];
 extern char kernel_stacks[], fatal_stacks[];
 
+extern uint64_t
+    kernel_root; /* the top table without any user space, physical (hal/tables/kernel.h) */
+
 /* Device registers, mapped by paging_start. */
 #define LAPIC_VA  DEVICE_BASE
 #define IOAPIC_VA (DEVICE_BASE + 4096)
-extern uint64_t kernel_root; /* the PML4 without any user space */
 
-/* ---- user page tables (hal/tables; SDM volume 3, 4.5) ---------------------------------------- */
+/* ---- page tables (hal/tables; SDM volume 3, 4.5) ----------------------------------------------- */
 
 #define TABLE_TOP  39u  /* four levels */
 #define TABLE_USER 256u /* the other half of the top table is the kernel's */
@@ -166,6 +168,22 @@ static inline hal_pte_t table_entry(pfn_t frame)
 static inline hal_pte_t *table_of(hal_pte_t entry)
 {
     return (hal_pte_t *)(DIRECT_BASE + (entry & PTE_FRAME));
+}
+
+/** The physical address of something in the image. */
+static inline uint64_t image_pa(const void *address)
+{
+    return (uint64_t)address - KERNEL_BASE;
+}
+
+#define TABLE_LARGEST    (cpu_features.gigabyte ? 30u : 21u)
+#define TABLE_EARLY_END  EARLY_LIMIT
+#define KERNEL_CONSTANTS (PTE_P | PTE_G | PTE_NX)
+#define KERNEL_DATA      (KERNEL_CONSTANTS | PTE_W)
+
+static inline hal_pte_t table_leaf(uint64_t pa, uint64_t rights, unsigned shift)
+{
+    return pa | rights | (shift > 12 ? PTE_LARGE : 0);
 }
 
 /* The kernel's half never changes after paging_start, and that uses two entries. */
