@@ -175,6 +175,9 @@ int64_t path_call_empty(struct path *path, uint32_t op, uint64_t w1, uint64_t w2
 /* The same on an open file itself (empty path, AT_EMPTY_PATH where the op takes flags). */
 int64_t number_call(uint64_t number, uint32_t op, uint64_t w1, uint64_t w2, uint64_t w3);
 
+/* Brings a file to its disk (fsync); 0 is -EBADF. */
+int64_t file_sync(struct file *f);
+
 /* Opens; on success *out has one reference. `prefix`: what relative paths are relative to, for the
  * file's name in /proc; 0: an empty path is allowed and means the base itself. */
 int64_t path_open_at(struct path *path, const char *prefix, uint32_t flags, uint32_t mode,

@@ -293,9 +293,8 @@ DEFINE_CALL1(readahead, fd)
 
 /* ---- keeping ------------------------------------------------------------------------------------ */
 
-static int64_t file_sync(uint64_t fd)
+int64_t file_sync(struct file *f)
 {
-    struct file *f = fd_file(fd);
     struct exo_message m = {EXO_TAG(FS_FSYNC, 0, 0), {0, 0, 0, 0}};
 
     if (!f || (file_flags(f) & O_PATH))
@@ -309,19 +308,19 @@ static int64_t file_sync(uint64_t fd)
 
 DEFINE_CALL1(fsync, fd)
 {
-    return file_sync(fd);
+    return file_sync(fd_file(fd));
 }
 
 DEFINE_CALL1(fdatasync, fd)
 {
-    return file_sync(fd);
+    return file_sync(fd_file(fd));
 }
 
 DEFINE_CALL4(sync_file_range, fd, offset, bytes, flags)
 {
     if ((uint32_t)flags > 7 || (int64_t)offset < 0 || (int64_t)bytes < 0)
         return -EINVAL;
-    return file_sync(fd);
+    return file_sync(fd_file(fd));
 }
 
 DEFINE_CALL0(sync)

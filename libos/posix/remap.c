@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Calls on mappings that exist: mremap, madvise, msync, mincore, mlock. */
 #include "core.h"
+#include "files.h"
 #include "mmap.h"
 
 #define MREMAP_MAYMOVE   1u
@@ -169,7 +170,28 @@ DEFINE_CALL3(madvise, start, bytes, advice)
 #define MS_INVALIDATE 2u
 #define MS_SYNC       4u
 
-/* Pages of files are the file's own pages: there is nothing to write back to but fs's store. */
+/* What was stored is in the files' own pages: fs finds it there. Meanwhile another thread may change the
+ * table, so each step looks for its place anew. */
+static int64_t sync_mapped(uint64_t start, uint64_t end)
+{
+    int64_t st = 0;
+
+    while (st >= 0 && start < end) {
+        const struct vma *v = vma_find(start);
+
+        if (!v)
+            return -ENOMEM;
+        start = v->end;
+        if (v->file && (v->flags & MAP_SHARED) && v->file->kind == FS_REGULAR) {
+            struct file *f = file_get(v->file);
+
+            st = file_sync(f);
+            file_put(f);
+        }
+    }
+    return st;
+}
+
 DEFINE_CALL3(msync, start, bytes, flags)
 {
     bytes = PAGE_UP(bytes);
@@ -177,7 +199,9 @@ DEFINE_CALL3(msync, start, bytes, flags)
         (flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) ||
         (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
         return -EINVAL;
-    return bytes == 0 || vma_covers(start, start + bytes) ? 0 : -ENOMEM;
+    if (bytes != 0 && !vma_covers(start, start + bytes))
+        return -ENOMEM;
+    return flags & MS_SYNC ? sync_mapped(start, start + bytes) : 0;
 }
 
 /* Nothing is ever paged out: what is mapped counts as resident. */

@@ -345,6 +345,12 @@ void data_watch_reads(struct inode *inode)
         state_changed(inode);
 }
 
+/* A page that a holder has stored to may be there without a word. */
+static bool may_have(const struct contents *file, uint64_t page)
+{
+    return file->lent_writable || runs_have(&file->runs, page);
+}
+
 /* Clears what a holder may have written behind the end, before the file grows over it. */
 static int64_t region_clear_tail(struct contents *file)
 {
@@ -353,7 +359,7 @@ static int64_t region_clear_tail(struct contents *file)
 
     if (!file->lent_writable)
         return 0;
-    if (rest && runs_have(&file->runs, file->size / PAGE)) {
+    if (rest) {
         status = port_region_write(file->region, PAGE + file->size, zeros, rest);
         if (status < 0)
             return status;
@@ -439,7 +445,7 @@ static int64_t region_shrink(struct inode *inode, uint64_t size)
     /* Readers learn the new size before the pages go. */
     SET(file->size, size);
     state_changed(inode);
-    if (rest && runs_have(&file->runs, size / PAGE))
+    if (rest && may_have(file, size / PAGE))
         after(AFTER_CLEAR, 0, file->region, PAGE + size, rest);
     after(AFTER_PUNCH, 0, file->region, 1 + pages, REGION_PAGES - 1 - pages);
     return 0;
@@ -568,11 +574,11 @@ int64_t data_punch(struct inode *inode, uint64_t offset, uint64_t bytes)
     /* Parts of pages are cleared, whole ones go; behind the end of the file there is nothing. */
     first = pages_of(offset);
     last = end == file->size ? pages_of(end) : end / PAGE;
-    if (offset % PAGE && runs_have(&file->runs, offset / PAGE)) {
+    if (offset % PAGE && may_have(file, offset / PAGE)) {
         piece = first * PAGE < end ? first * PAGE - offset : end - offset;
         after(AFTER_CLEAR, 0, file->region, PAGE + offset, piece);
     }
-    if (last >= first && end > last * PAGE && end / PAGE >= first && runs_have(&file->runs, last))
+    if (last >= first && end > last * PAGE && end / PAGE >= first && may_have(file, last))
         after(AFTER_CLEAR, 0, file->region, PAGE + last * PAGE, end - last * PAGE);
     if (last <= first)
         return 0;

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from guest import BUILD, check, check_output, run, sh
+from guest import BUILD, PROGRAMS, check, check_output, guest_programs, run, sh
 
 MOUNT = "mount=/dev/vda:/mnt"
 MKE2FS = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4"]
@@ -117,6 +117,37 @@ def ext4_loses_nothing_when_fs_dies():
 def ext4_loses_nothing_when_the_driver_dies():
     _keeps_files_when("kill_virtio_blk_from_ns=50000000 kill_virtio_blk_ns=700001 "
                       "kill_virtio_blk_count=150", 50)
+
+
+def _random_operations(operations, words="", more=()):
+    """Two files at a time, beside each other; the host then reads what the guest's models say."""
+    script = " ".join(f"{PROGRAMS}/fsx /mnt/f{seed} {operations} {seed} & fsx{seed}=$!;" for seed in (1, 2))
+    with _volume() as image:
+        result = _on(image, f"{script} wait $fsx1 && wait $fsx2", *guest_programs(), *more,
+                     append=f"{MOUNT} {words}")
+        check_output(result, f"{operations} operations\n" * 2)
+        _check_clean(image)
+        for seed in (1, 2):
+            check(_debugfs(image, f"cat /f{seed}") == _debugfs(image, f"cat /f{seed}.model"),
+                  "the host reads something else")
+        return result
+
+
+def ext4_random_operations_are_as_a_model_says():
+    _random_operations(3000)
+    check_output(run(f"{PROGRAMS}/fsx", "/tmp/f", "10000", "3", options=guest_programs()), "10000 operations\n")
+
+
+def ext4_100000_random_operations():
+    _random_operations(50000, more=["--timeout", "900"])
+
+
+def ext4_random_operations_while_servers_die():
+    for server in ("fs", "virtio_blk"):
+        kills = (f"kill_{server}_from_ns=100000000 kill_{server}_ns=5000017 kill_{server}_count=100")
+        result = _random_operations(1500, kills, ["--icount"])
+        died = len(re.findall(rb"died: was destroyed", result.log))
+        check(died >= 20, f"{server}: {died} deaths")
 
 
 def volumes_are_mounted_and_let_go():

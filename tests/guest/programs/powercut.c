@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The work during which test_powercut.py cuts the power: files are made, appended to, renamed, cut and
- * removed, and each step ends with fsync. What fsync has promised is marked on the disk itself, in a
+ * removed, and each step ends with fsync or msync. What fsync has promised is marked on the disk itself, in a
  * sector behind the volume, so the log of all writes says at which moment which promise was given.
  *
  *     powercut FOLDER DISK SECTOR CYCLES
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,16 @@ static void sync_it(int file)
 {
     if (fsync(file) != 0)
         err(1, "fsync");
+}
+
+/* The other way to say fsync, of what is mapped. */
+static void sync_mapped(int file, size_t length)
+{
+    void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, file, 0);
+
+    if (map == MAP_FAILED || msync(map, length, MS_SYNC) != 0)
+        err(1, "msync");
+    munmap(map, length);
 }
 
 static void sync_folder(unsigned number)
@@ -89,13 +100,16 @@ static void cycle(unsigned c)
 
     snprintf(name, sizeof(name), "d%u/f%u", c % FOLDERS, c);
     snprintf(renamed, sizeof(renamed), "d%u/r%u", to, c);
-    if ((file = open(name, O_WRONLY | O_CREAT | O_EXCL, 0644)) < 0)
+    if ((file = open(name, O_RDWR | O_CREAT | O_EXCL, 0644)) < 0)
         err(1, "%s", name);
     put(file, c, 0, first);
     sync_it(file);
     mark(c, 1);
     put(file, c, first, more);
-    sync_it(file);
+    if (c % 2)
+        sync_mapped(file, first + more);
+    else
+        sync_it(file);
     mark(c, 2);
     noise(c);
     if (rename(name, renamed) != 0)
