@@ -4,7 +4,6 @@
 #define LIB_LINUX_MOUNT_H
 
 #define MS_RDONLY   0x1u
-#define MS_NOSUID   0x2u
 #define MS_REMOUNT  0x20u
 #define MS_SILENT   0x8000u
 #define MS_RELATIME 0x200000u

@@ -6,8 +6,8 @@
 #include <lib/linux/mount.h>
 #include <lib/string.h>
 
-/* "relatime" is how all times are kept; no volume has set-id bits that count. */
-#define FLAGS (MS_RDONLY | MS_NOSUID | MS_REMOUNT | MS_SILENT | MS_RELATIME)
+/* "relatime" is how all times are kept. Set-id bits and device nodes count on all volumes. */
+#define FLAGS (MS_RDONLY | MS_REMOUNT | MS_SILENT | MS_RELATIME)
 
 /* The message: source, type, target. */
 struct mount_text {
