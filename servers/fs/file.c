@@ -236,6 +236,15 @@ struct open_file *file_of_badge(uint64_t badge)
     return files[id];
 }
 
+const struct open_file *file_next(const struct open_file *file)
+{
+    for (uint32_t id = file ? file->id + 1 : 1; id <= files_made; id++) {
+        if (files[id]->number)
+            return files[id];
+    }
+    return 0;
+}
+
 /* ---- opening ---- */
 
 /* May an inode that exists be opened so? */

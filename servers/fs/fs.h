@@ -351,6 +351,8 @@ int64_t file_make(struct open_file **made, struct inode *inode, uint32_t flags,
 void files_random(void *to, size_t bytes); /* unpredictable */
 struct open_file *file_of_number(uint64_t number);
 struct open_file *file_of_badge(uint64_t badge);
+/* The next open file after this one; 0: the first, and after the last. */
+const struct open_file *file_next(const struct open_file *file);
 void file_close(struct open_file *file);
 void file_childless(exo_cap handle); /* nobody holds it any more */
 void files_map(void);                /* in a new life: see recover.c */

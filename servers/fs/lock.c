@@ -13,6 +13,7 @@
 #include "servers/fs/fs.h"
 #include "servers/fs/pool.h"
 #include "servers/fs/port.h"
+#include "servers/fs/proc.h"
 #include "servers/fs/recover.h"
 
 #include <lib/string.h>
@@ -268,4 +269,38 @@ void lock_release_file(struct open_file *file)
     }
     if (any)
         wake_waiters(file->inode);
+}
+
+/* ---- /proc/locks --------------------------------------------------------------------------------- */
+
+static void lock_text(struct text *text, uint32_t number, const struct lock *lock)
+{
+    static const char *const kinds[] = {"POSIX", "OFDLCK", "FLOCK"};
+    const struct inode *inode = lock->file->inode;
+    struct fs_stat stat;
+
+    inode_stat(inode, &stat);
+    text_add(text, "%u: %s  ADVISORY  %s %d %02llx:%02llx:%llu %llu ", number, kinds[lock->kind],
+             lock->exclusive ? "WRITE" : "READ",
+             lock->kind == LOCK_DESCRIPTION ? -1 : (int)lock->pid,
+             (unsigned long long)stat.dev >> 8, (unsigned long long)stat.dev & 0xff,
+             (unsigned long long)stat.ino, (unsigned long long)lock->start);
+    if (lock->last == UINT64_MAX)
+        text_add(text, "EOF\n");
+    else
+        text_add(text, "%llu\n", (unsigned long long)lock->last);
+}
+
+int64_t text_locks(struct text *text, const struct synthetic *of)
+{
+    uint32_t number = 0;
+
+    (void)of;
+    for (const struct open_file *file = file_next(0); file; file = file_next(file)) {
+        for (const struct lock *lock = file->inode->locks; lock; lock = lock->next) {
+            if (lock->file == file) /* the inode may be open more than once */
+                lock_text(text, ++number, lock);
+        }
+    }
+    return 0;
 }

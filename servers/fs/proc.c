@@ -83,6 +83,7 @@ static const struct node nodes[] = {
     FILE_NODE(TOP, "filesystems", text_filesystems),
     FILE_NODE(TOP, "vmstat", text_vmstat),
     FILE_NODE(TOP, "swaps", text_swaps),
+    FILE_NODE(TOP, "locks", text_locks),
     FILE_NODE(TOP, "cmdline", text_kernel_command_line),
     FILE_NODE(TOP, "devices", text_devices),
     FILE_NODE(TOP, "partitions", text_partitions),

@@ -25,7 +25,7 @@ int64_t services_command(const char *text, uint64_t bytes);
 
 /* Of the machine. */
 text_maker text_stat, text_meminfo, text_uptime, text_loadavg, text_cpuinfo, text_version,
-    text_filesystems, text_mounts, text_mountinfo, text_vmstat, text_swaps,
+    text_filesystems, text_mounts, text_mountinfo, text_vmstat, text_swaps, text_locks,
     text_kernel_command_line, text_devices, text_partitions, text_pid_max, text_os_release,
     text_os_type, text_host_name, text_os_version, text_groups_max, text_overcommit, text_somaxconn,
     text_file_max, text_random_uuid, text_entropy, text_exo_counters, text_exo_resources,

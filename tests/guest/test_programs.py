@@ -199,6 +199,13 @@ def ids_and_permissions_hold():
                  "root\n600\ncat: /tmp/p: Permission denied\n1\n")
 
 
+def lslocks_tells_who_has_locked_what():
+    result = sh("cd /tmp; flock f sh -c 'echo $PPID; exec <&-; cat /proc/locks; lslocks -n -o command,type,mode,start,path'")
+    pid = result.text.split("\n")[0]
+    check(re.fullmatch(rf"{pid}\n1: FLOCK  ADVISORY  WRITE {pid} [0-9a-f]+:[0-9a-f]+:[0-9]+ 0 EOF\nflock +FLOCK +WRITE +0 .*\n",
+                       result.text), str(result))
+
+
 def su_runs_a_command_as_somebody_else():
     result = sh("su user -c 'id -un; su -c id 2>&1 </dev/null' | sed 's/Password: //'; busybox grep -c root: /etc/shadow")
     check_output(result, "user\nsu: Authentication failure\n1\n")
