@@ -85,9 +85,12 @@ if(EXO_ARCH STREQUAL "x86_64")
 endif()
 
 if(EXO_ARCH STREQUAL "x86_64" AND CMAKE_HOST_SYSTEM_PROCESSOR STREQUAL "x86_64")
-  add_test(NAME prove/cap_bounded
-    COMMAND ${CMAKE_SOURCE_DIR}/proofs/bounded/check ${CMAKE_BINARY_DIR}/cbmc)
-  set_tests_properties(prove/cap_bounded PROPERTIES LABELS "prove;long" TIMEOUT 900)
+  foreach(name cap policy)
+    add_test(NAME prove/${name}_bounded
+      COMMAND ${CMAKE_SOURCE_DIR}/proofs/bounded/check ${CMAKE_BINARY_DIR}/cbmc ${name})
+    set_tests_properties(prove/${name}_bounded PROPERTIES LABELS "prove;long" TIMEOUT 900
+      RESOURCE_LOCK cbmc)
+  endforeach()
 endif()
 
 # exo_guest_test(TEST CPUS LABELS): the line's test `name`, on a machine of so many processors.

@@ -54,6 +54,45 @@ static void test_window(void)
     ASSERT_FALSE(rs_set_limit(&t, s + 1, 1, 1));
     ASSERT_FALSE(rs_set_limit(&t, s, EXO_SERVICE_LIMIT_MOST + 1, 1));
     ASSERT_FALSE(rs_set_limit(&t, s, 1, 0));
+    ASSERT_FALSE(rs_at_rest(&t, s + 1));
+    ASSERT_FALSE(rs_at_rest(&t, RS_NOBODY));
+    ASSERT_FALSE(rs_at_rest(&t, s));
+    ASSERT_TRUE(rs_table_ok(&t));
+    TEST_END();
+
+    TEST_BEGIN("who holds a service's lives gives out one at a time");
+    rs_init(&t);
+    uint32_t s = rs_add(&t, RS_POLICY_ALWAYS);
+    rs_set_loaded(&t, s, true);
+    ASSERT_TRUE(rs_at_rest(&t, s));
+    ASSERT_FALSE(rs_hold(&t, s + 1, EXO_HOLD_LIVES));
+    ASSERT_FALSE(rs_hold(&t, s, EXO_HOLD_ONE + 1));
+    ASSERT_TRUE(rs_hold(&t, s, EXO_HOLD_LIVES));
+    rs_want(&t, s);
+    ASSERT_FALSE(rs_at_rest(&t, s));
+    ASSERT_EQ(rs_next_to_run(&t), RS_NOBODY);
+    ASSERT_FALSE(rs_run(&t, s));
+    ASSERT_TRUE(rs_hold(&t, s, EXO_HOLD_ONE));
+    ASSERT_EQ(rs_next_to_run(&t), s);
+    ASSERT_TRUE(rs_run(&t, s));
+    ASSERT_EQ(t.entry[s].hold, EXO_HOLD_LIVES);
+    ASSERT_TRUE(rs_hold(&t, s, EXO_HOLD_NONE));
+    ASSERT_EQ(rs_next_to_run(&t), RS_NOBODY);
+    ASSERT_FALSE(rs_run(&t, RS_NOBODY));
+    ASSERT_TRUE(rs_table_ok(&t));
+    TEST_END();
+
+    TEST_BEGIN("who is being reborn is there for those that need him");
+    rs_init(&t);
+    uint32_t needed = running(RS_POLICY_ALWAYS), other = rs_add(&t, RS_POLICY_ALWAYS);
+    ASSERT_TRUE(rs_depend(&t, other, needed, false));
+    rs_set_loaded(&t, other, true);
+    rs_want(&t, other);
+    rs_died(&t, needed, false, true, false, 1);
+    ASSERT_EQ(t.entry[needed].state, EXO_SERVICE_DYING);
+    ASSERT_EQ(rs_next_to_run(&t), other);
+    rs_halt(&t, needed);
+    ASSERT_EQ(rs_next_to_run(&t), RS_NOBODY);
     ASSERT_TRUE(rs_table_ok(&t));
     TEST_END();
 
