@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -84,6 +85,37 @@ def ext4_keeps_what_the_guest_writes():
                      "3145728 8\nx\n1000000000\ncharacter special file 1:5\nfifo\n50000\n")
 
 
+def _make_files(folder):
+    """10,000 of 0 bytes to 64 MiB, some with holes."""
+    chance = random.Random(5)
+    for number in range(10_000):
+        place = Path(folder, f"d{number % 97}", f"e{number % 7}")
+        place.mkdir(parents=True, exist_ok=True)
+        power = 26 if number == 5000 else 20 if number % 200 == 0 else 13
+        size = 1 << 26 if power == 26 else int(2 ** chance.uniform(0, power)) - 1
+        with open(place / f"file{number}", "wb") as file:
+            if number % 100 == 50:
+                file.seek(size * 3)
+            file.write(chance.randbytes(size))
+
+
+def ext4_10000_files_go_to_and_fro():
+    """The host writes them, the guest copies them to another disk, the host reads that."""
+    with tempfile.TemporaryDirectory() as folder, _volume("400M") as target:
+        source, image, back = Path(folder, "source"), Path(folder, "image"), Path(folder, "back")
+        source.mkdir()
+        back.mkdir()
+        _make_files(source)
+        subprocess.run([*MKE2FS, "-d", str(source), str(image), "400M"], check=True)
+        check_output(_on(image, "mkdir /a; mount /dev/vdb /a; cp -a --sparse=always /mnt/d* /a && sync; umount /a",
+                         "--drive", str(target), "--timeout", "900"), "")
+        _check_clean(image)
+        _check_clean(target)
+        _debugfs(target, f"rdump / {back}")
+        (back / "lost+found").rmdir()
+        subprocess.run(["diff", "-r", str(source), str(back)], check=True)
+
+
 def ext4_that_is_full_says_so():
     with _volume("8M") as image:
         result = _on(image, """cd /mnt; head -c 20M /dev/zero >big 2>/dev/null; echo $?
@@ -148,6 +180,49 @@ def ext4_random_operations_while_servers_die():
         result = _random_operations(1500, kills, ["--icount"])
         died = len(re.findall(rb"died: was destroyed", result.log))
         check(died >= 20, f"{server}: {died} deaths")
+
+
+def _block_bytes(image):
+    with open(image, "rb") as file:
+        return 1024 << int.from_bytes(file.read(1024 + 28)[1024 + 24:], "little")
+
+
+def _failing(image, rules, script, sections=(), **rule):
+    """Runs a script while some requests to the disk fail: rules of QEMU's blkdebug."""
+    every = [*sections, ("inject-error", {"event": "none", "errno": 5, **rule})]
+    rules.write_text("".join(f"[{name}]\n" + "".join(f'{key} = "{value}"\n' for key, value in keys.items())
+                             for name, keys in every), encoding="utf-8")
+    return sh(script, options=["--drive", f"{image},errors={rules}", "--append", MOUNT])
+
+
+def read_errors_are_told_and_hurt_nothing_else():
+    """One sector cannot be read: of a file's contents, of a directory."""
+    with _volume() as image, tempfile.TemporaryDirectory() as folder:
+        check_output(_on(image, "cd /mnt; mkdir d e; seq 1 9000 >f; cp f g; cp f d/f; cp f e/f"), "")
+        script = "cd /mnt; for f in f g d/f e/f; do cat $f 2>&1 | md5sum | cut -c1-4; done; touch n && sync && ls n"
+        whole = sh(script.replace("/mnt", "/tmp; mkdir d e; seq 1 9000 >f; cp f g; cp f d; cp f e")).text.split()[0]
+        for path, lost in (("/f", {0}), ("/d", {2})):
+            sector = int(_debugfs(image, f"bmap {path} 0")) * _block_bytes(image) // 512
+            result = _failing(image, Path(folder, "rules"), script, iotype="read", sector=sector)
+            sums = result.text.split()
+            check([i for i, each in enumerate(sums[:4]) if each != whole] == sorted(lost) and sums[4:] == ["n"],
+                  f"{path}, sector {sector}: {result}")
+            _check_clean(image)
+
+
+def flush_errors_are_told():
+    """From the ninth on all fail: what was synced before is there, and nothing was promised later."""
+    passed = [("set-state", {"event": "flush_to_disk", "state": i, "new_state": i + 1}) for i in range(1, 9)]
+    with _volume() as image, tempfile.TemporaryDirectory() as folder:
+        result = _failing(image, Path(folder, "rules"),
+                          "cd /mnt; i=0; while [ $i -lt 20 ] && echo $i >f$i && sync f$i 2>/dev/null; do i=$((i + 1)); done; "
+                          "echo $i; sync . 2>&1 | grep -c -e Input/output -e Read-only; "
+                          "touch h 2>&1 | grep -c -e Read-only -e Input/output; cat f0", passed, event="flush_to_disk", state=9, iotype="flush")
+        count = int(result.text.split()[0])
+        check(0 < count < 20 and result.text.split()[1:] == ["1", "1", "0"], f"{result}")
+        subprocess.run(["/sbin/e2fsck", "-p", str(image)], capture_output=True, check=False)
+        for i in range(count):
+            check(_debugfs(image, f"cat /f{i}") == f"{i}\n".encode(), f"f{i} is lost")
 
 
 def volumes_are_mounted_and_let_go():
