@@ -164,6 +164,14 @@ uint32_t rs_add(struct rs_table *t, uint32_t policy)
     /*@ assert nobody: \forall integer i; 0 <= i < EXO_SERVICES ==>
           !in(\at(free,Here), \at(t->entry[i].needs,Pre)); */
     //@ assert bottoms: bottoms_stay{Pre,Here}(t);
+    /*@ assert fewer: \forall integer i, j; 0 <= i < EXO_SERVICES && 0 <= j < EXO_SERVICES &&
+          in(j, t->entry[i].needs) ==>
+          i != \at(free,Here) && j != \at(free,Here) && in(j, \at(t->entry[i].needs,Pre)); */
+    //@ assert edges: all_edges_ok(t);
+    //@ assert in_range: range_ok(&t->entry[free]);
+    /*@ assert in_ranges: \forall integer i; is(t, i) && i != \at(free,Here) ==>
+          range_ok(&t->entry[i]); */
+    //@ assert times: times_stay{Pre,Here}(t);
     return free;
 }
 
@@ -210,7 +218,10 @@ bool rs_remove(struct rs_table *t, uint32_t i)
     //@ assert none: \forall integer j; 0 <= j < EXO_SERVICES ==> !in(j, t->entry[i].needs);
     //@ assert none2: \forall integer j; 0 <= j < EXO_SERVICES ==> !in(j, t->entry[i].follows);
     //@ assert nobody: \forall integer k; 0 <= k < EXO_SERVICES ==> !in(i, t->entry[k].needs);
+    /*@ assert fewer: \forall integer j, k; 0 <= j < EXO_SERVICES && 0 <= k < EXO_SERVICES &&
+          in(k, t->entry[j].needs) ==> in(k, \at(t->entry[j].needs,Pre)); */
     //@ assert bottoms: bottoms_stay{Pre,Here}(t);
+    //@ assert times: times_stay{Pre,Here}(t);
     return true;
 }
 
@@ -258,6 +269,13 @@ void rs_set_loaded(struct rs_table *t, uint32_t i, bool loaded)
         t->entry[i].loaded = loaded;
 }
 
+/*@ requires \valid(t) && rs_ok(t);
+    assigns t->entry[i].hold;
+    ensures ranges: ranges_ok(t);
+    ensures set: \result <==> is(t, i) && hold <= EXO_HOLD_ONE;
+    ensures \result ==> t->entry[i].hold == hold;
+    ensures refused: !\result && i < EXO_SERVICES ==> t->entry[i].hold == \old(t->entry[i].hold);
+*/
 bool rs_hold(struct rs_table *t, uint32_t i, uint32_t hold)
 {
     if (!rs_is(t, i) || hold > EXO_HOLD_ONE)
@@ -266,6 +284,10 @@ bool rs_hold(struct rs_table *t, uint32_t i, uint32_t hold)
     return true;
 }
 
+/*@ requires \valid_read(t);
+    assigns \nothing;
+    ensures \result <==> is(t, i) && at_rest(t, i);
+*/
 bool rs_at_rest(const struct rs_table *t, uint32_t i)
 {
     return rs_is(t, i) && rests(t, i);
@@ -320,6 +342,9 @@ rs_set rs_all_needs(const struct rs_table *t, uint32_t i)
                   needs_within(t, i, group) && in(j, before) ==> needs_within(t, j, group); */
             if (before & RS_BIT(j))
                 all = both(all, t->entry[j].needs);
+            /*@ assert added: \forall integer k; 0 <= k < EXO_SERVICES && in(k, all) ==>
+                  in(k, \at(all,LoopCurrent)) ||
+                  (in(j, before) && in(k, t->entry[\at(j,Here)].needs)); */
         }
     }
     return all;
@@ -555,8 +580,15 @@ rs_set rs_want(struct rs_table *t, uint32_t i)
         loop variant EXO_SERVICES - j;
     */
     for (uint32_t j = 0; j < EXO_SERVICES; j++) {
+        //@ assert ok: rs_ok(t);
+        //@ assert there: in(j, wanted) ==> is(t, j);
         if (wanted & RS_BIT(j) && want_one(t, j))
             began = with(began, j);
+        /*@ assert others: \forall integer k; 0 <= k < EXO_SERVICES && k != j ==>
+              t->entry[k].state == \at(t->entry[k].state,LoopCurrent); */
+        /*@ assert others_began: \forall integer k; 0 <= k < EXO_SERVICES && k != j ==>
+              (in(k, began) <==> in(k, \at(began,LoopCurrent))); */
+        /*@ assert mine: in(j, began) <==> is(t, j) && at_rest{Pre}(t, j) && !at_rest(t, j); */
     }
     return began;
 }
@@ -617,6 +649,8 @@ uint32_t rs_next_to_run(const struct rs_table *t)
 
         /*@ assert lacks: \forall integer j; 0 <= j < EXO_SERVICES ==>
               (in(j, lacks) <==> in(j, t->entry[i].needs) && !up(t, j)); */
+        /*@ assert some: lacks != 0 ==>
+              0 <= lowest(lacks) < EXO_SERVICES && in(lowest(lacks), lacks); */
         if (e->state == EXO_SERVICE_STARTING && e->loaded && e->hold != EXO_HOLD_LIVES &&
             lacks == 0)
             return i;
@@ -657,7 +691,7 @@ bool rs_run(struct rs_table *t, uint32_t i)
 
 /* Would one more rebirth now stay within the limit? The one `limit` rebirths ago must be `window` old.
  * `now` is not earlier than any of them. */
-/*@ requires \valid_read(e) && range_ok(e);
+/*@ requires \valid_read(e) && e->limit <= EXO_SERVICE_LIMIT_MOST;
     requires past: \forall integer k; kept(e, k) ==> e->at[k % EXO_SERVICE_LIMIT_MOST] <= now;
     requires order: \forall integer k, l; kept(e, k) && kept(e, l) && k <= l ==>
        e->at[k % EXO_SERVICE_LIMIT_MOST] <= e->at[l % EXO_SERVICE_LIMIT_MOST];
@@ -680,7 +714,7 @@ static bool within_limit(const struct rs_entry *e, uint64_t now)
     return now - e->at[first % EXO_SERVICE_LIMIT_MOST] >= e->window;
 }
 
-/*@ requires \valid_read(e) && range_ok(e);
+/*@ requires \valid_read(e) && e->limit <= EXO_SERVICE_LIMIT_MOST;
     requires past: \forall integer k; kept(e, k) ==> e->at[k % EXO_SERVICE_LIMIT_MOST] <= now;
     requires order: \forall integer k, l; kept(e, k) && kept(e, l) && k <= l ==>
        e->at[k % EXO_SERVICE_LIMIT_MOST] <= e->at[l % EXO_SERVICE_LIMIT_MOST];
@@ -748,6 +782,15 @@ void rs_died(struct rs_table *t, uint32_t i, bool success, bool counts, bool wan
         e->at[e->rebirths % EXO_SERVICE_LIMIT_MOST] = t->now;
         e->rebirths++;
     }
+    /*@ assert apart: \forall integer k, l; k < l < k + EXO_SERVICE_LIMIT_MOST && 0 <= k ==>
+          k % EXO_SERVICE_LIMIT_MOST != l % EXO_SERVICE_LIMIT_MOST; */
+    /*@ assert earlier: \forall integer k; kept(e, k) && k < \at(t->entry[i].rebirths,Pre) ==>
+          kept{Pre}(e, k) && e->at[k % EXO_SERVICE_LIMIT_MOST] ==
+            \at(t->entry[i].at[k % EXO_SERVICE_LIMIT_MOST],Pre); */
+    /*@ assert last: \forall integer k; kept(e, k) && k >= \at(t->entry[i].rebirths,Pre) ==>
+          e->at[k % EXO_SERVICE_LIMIT_MOST] == t->now; */
+    //@ assert mine: times_ok(t, e);
+    /*@ assert others: \forall integer j; is(t, j) && j != i ==> times_ok(t, &t->entry[j]); */
     //@ assert same: same_graph{Pre,Here}(t);
     //@ assert bottoms: bottoms_stay{Pre,Here}(t);
 }

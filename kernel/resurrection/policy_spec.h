@@ -105,6 +105,7 @@
       \at(t->entry[j].state,A) == \at(t->entry[j].state,B) &&
       \at(t->entry[j].after,A) == \at(t->entry[j].after,B) &&
       \at(t->entry[j].policy,A) == \at(t->entry[j].policy,B) &&
+      \at(t->entry[j].hold,A) == \at(t->entry[j].hold,B) &&
       \at(t->entry[j].loaded,A) == \at(t->entry[j].loaded,B) &&
       \at(t->entry[j].limit,A) == \at(t->entry[j].limit,B) &&
       \at(t->entry[j].window,A) == \at(t->entry[j].window,B) &&
@@ -113,6 +114,14 @@
       \at(t->entry[j].follows,A) == \at(t->entry[j].follows,B) &&
       \forall integer k; 0 <= k < EXO_SERVICE_LIMIT_MOST ==>
         \at(t->entry[j].at[k],A) == \at(t->entry[j].at[k],B);
+
+  // Steps on the way to `all_times_ok`: which rebirths are still remembered, and that they were when they
+  // were.
+  predicate times_stay{A,B}(struct rs_table *t) =
+    \forall integer j, k; \at(is(t, j) && kept(&t->entry[j], k),B) ==>
+      \at(is(t, j) && kept(&t->entry[j], k),A) &&
+      \at(t->entry[j].at[k % EXO_SERVICE_LIMIT_MOST],B) ==
+        \at(t->entry[j].at[k % EXO_SERVICE_LIMIT_MOST],A);
 
   // A step on the way to `no_cycle`: what had a bottom has one still.
   predicate bottoms_stay{A,B}(struct rs_table *t) =
