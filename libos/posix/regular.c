@@ -104,7 +104,8 @@ static uint64_t write_number(void)
 
 static int64_t fs_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t *offset)
 {
-    bool append = (file_flags(f) & O_APPEND) != 0;
+    uint32_t flags = file_flags(f);
+    bool append = (flags & O_APPEND) != 0;
     uint64_t done = 0;
 
     if (limit_file_bytes() != UINT64_MAX && f->kind == FS_REGULAR) {
@@ -128,6 +129,11 @@ static int64_t fs_write(struct file *f, uint64_t user, uint64_t bytes, uint64_t 
         *offset = m.w[1];
         if ((uint64_t)put < piece)
             break;
+    }
+    if ((flags & O_DSYNC) && done) {
+        int64_t synced = file_sync(f);
+
+        return synced < 0 ? synced : (int64_t)done;
     }
     return (int64_t)done;
 }
