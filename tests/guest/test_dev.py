@@ -3,8 +3,11 @@
 part of every build; without it the tests are skipped."""
 
 import re
+import subprocess
+import tempfile
+from pathlib import Path
 
-from guest import BUILD, Skipped, check, check_output, run
+from guest import BUILD, Skipped, check, check_output, check_status, run
 
 
 def _dev(script):
@@ -104,10 +107,10 @@ def dev_git_keeps_a_history():
     result = _dev("""
         export HOME=/tmp; git config --global user.email a@b; git config --global user.name n
         mkdir g && cd g && git init -q . 2>/dev/null
-        for i in $(seq 50); do echo $i >>f; echo $i >f$i; git add -A; git commit -qm c$i; done
+        for i in $(seq 1000); do echo $i >>f; echo $i >f$((i % 50)); git add -A; git commit -qm c$i; done
         git gc -q && git fsck --full 2>/dev/null; git log --oneline | wc -l; git status --short | wc -l
         git clone -q . ../h && cd ../h && git checkout -q HEAD~10 && wc -l <f""")
-    check_output(result, "50\n0\n40\n")
+    check_output(result, "1000\n0\n990\n")
 
 
 def dev_sqlite_has_four_writers():
@@ -268,3 +271,68 @@ def dev_su_and_passwd_ask_for_passwords():
           "uid=1000(user) gid=1000(user) groups=1000(user)\n/home/user\n0 0\n"
           "su: Authentication failure 256\npasswd: password updated successfully 0\n"
           "user 0\n", str(result))
+
+
+# Twenty jobs of user's, each begun again when it ends, of which one process is killed every 100 ms.
+DAY = r"""
+cat >/tmp/job <<'E'
+cd $(mktemp -d /home/user/job.XXXXXX) || exit
+case $1 in
+0) echo 'int main(void) { return 6; }' >a.c; cc -O2 a.c -o a; ./a;;
+1) python3 -c 'import subprocess; subprocess.run("sort /etc/passwd | head -3 >o", shell=True)';;
+2) git init -q . && git -c user.name=a -c user.email=b commit -q --allow-empty -m c && git fsck;;
+3) tar cf - /usr/share/perl 2>/dev/null | gzip -1 >t.gz;;
+4) sqlite3 d 'create table t(a); insert into t values(1); select * from t' >o;;
+5) find / -xdev -name '*.h' | wc -l >o;;
+6) seq 30000 | sort -rn | tail -1 >o;;
+7) awk 'BEGIN { while (i++ < 100000) s += i; print s }' >o;;
+8) perl -e 'open F, ">o"; print F $_ x 80, "\n" for 1 .. 20000';;
+9) mkfifo p; cat p >o & echo x >p; wait;;
+esac
+cd /; rm -rf "$OLDPWD"
+E
+cat >/tmp/killer <<'E'
+import os, random, sys, time
+end, killed = time.time() + int(sys.argv[1]), 0
+while time.time() < end:
+    time.sleep(0.1)
+    try:
+        pids = [int(e.name) for e in os.scandir("/proc") if e.name.isdigit() and e.stat().st_uid == 1000]
+        os.kill(random.choice(pids), 9)
+        killed += 1
+    except (OSError, IndexError): # it has ended by itself, or there is none
+        pass
+print(killed)
+E
+day() { # seconds
+    touch /run/go
+    for i in 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9; do
+        (while [ -e /run/go ]; do
+            chroot --userspec 1000:1000 / sh /tmp/job $i; done >/dev/null 2>&1) &
+    done
+    killed=$(python3 /tmp/killer $1)
+    rm /run/go; while pkill -9 -u 1000; do sleep 0.2; done; wait 2>/dev/null
+    rm -rf /home/user/job.*; sync; sleep 1
+    echo $(ps -e | wc -l) $(grep -i object /proc/exo/resources | tr -dc '0-9 ') $killed
+}
+day 10; day 60; day 60; ls -A /home/user
+"""
+
+
+def dev_a_day_in_a_minute():
+    """No process is left over after two days, and the disk is clean. Kernel objects are not compared: how
+    many fs keeps for files that it has read (a few hundred) depends on what was killed when."""
+    if not (BUILD / "image" / "dev.ext4").exists():
+        raise Skipped(f"there is no disk dev: `cmake --build {BUILD} --target disk-dev`")
+    with tempfile.TemporaryDirectory() as folder:
+        disk = Path(folder, "disk")
+        subprocess.run(["cp", "--sparse=always", BUILD / "image" / "dev.ext4", disk], check=True)
+        result = run("mksh", "-c", f"cd /tmp\n{DAY}", host_limit=900,
+                     options=("--root", str(disk), "--mem", "4096", "--timeout", "800"))
+        done = subprocess.run(["/sbin/e2fsck", "-fn", str(disk)], capture_output=True, text=True,
+                              check=False)
+        check(done.returncode == 0, f"e2fsck finds:\n{done.stdout}{done.stderr}")
+    check_status(result, 0)
+    days = [line.split() for line in result.text.splitlines() if re.fullmatch(r"[\d ]+", line)]
+    check(len(days) == 3 and days[1][0] == days[2][0] and int(days[2][2]) > 20, str(result))
+    check(all(int(day[1]) < 2000 for day in days), f"kernel objects are left behind: {days}")
