@@ -44,11 +44,12 @@ static uint64_t untagged(uint64_t va)
  * that does not note it by itself. */
 static bool is_first_use(uint64_t va, uint64_t esr)
 {
-    bool write = fault_access(esr) == EXO_MAP_WRITE;
-    bool ours = STATUS(esr) == ST_ACCESS_FLAG ||
-                (STATUS(esr) == ST_PERMISSION && write && !cpu_features.dirty_bit);
+    uint64_t status = STATUS(esr);
 
-    return ours && space_note_use(va, write);
+    if (status != ST_ACCESS_FLAG && (status != ST_PERMISSION || cpu_features.dirty_bit))
+        return false;
+    bool write = fault_access(esr) == EXO_MAP_WRITE;
+    return (status == ST_ACCESS_FLAG || write) && space_note_use(va, write);
 }
 
 void trap_from_user(struct hal_context *context, uint64_t esr, uint64_t far)

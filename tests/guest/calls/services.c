@@ -271,6 +271,87 @@ static void checkpoint_is_where_later_lives_begin(void)
 
 /* ---- capabilities ------------------------------------------------------------------------------- */
 
+#define MANY 400u /* pages that a checkpoint takes in several pieces */
+
+static bool all_are(uint32_t number)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        if (WORD(page(300 + i)) != number)
+            return false;
+    }
+    return true;
+}
+
+/* Each life fills its pages with the next number and makes a checkpoint, but has only so long for that, and
+ * ends then in any case. value[8]: begun; value[9]: known to be done; value[10]: lives that found
+ * something else than a checkpoint that was; value[11]: the time that they have; value[12]: deaths before
+ * it was known to be done. */
+static int64_t checkpoints_in_a_hurry(uint64_t unused)
+{
+    (void)unused;
+    OK(exo_map(0, page(300), MANY, 0, 0, RW));
+    for (;;) {
+        uint32_t number = WORD(page(300));
+
+        SHARED->value[10] +=
+            !all_are(number) || number < SHARED->value[9] || number > SHARED->value[8];
+        SHARED->value[12] += SHARED->value[8] != SHARED->value[9];
+        SHARED->value[11] += 10000;
+        number++;
+        for (unsigned i = 0; i < MANY; i++)
+            WORD(page(300 + i)) = number;
+        SHARED->value[8] = number;
+        OK(rs_heartbeat(now() + SHARED->value[11]));
+        if (exo_service_checkpoint() == 0) {
+            SHARED->value[9] = number;
+            for (;;)
+                ;
+        }
+    }
+}
+
+static void a_death_during_a_checkpoint_goes_back_to_the_one_before(void)
+{
+    make_sized(checkpoints_in_a_hurry, RS_POLICY_ALWAYS, 8 * CHILD_FRAMES);
+    for (unsigned i = 8; i < 13; i++)
+        SHARED->value[i] = 0;
+    OK(rs_start_service(svc.id));
+    UNTIL(SHARED->value[9] >= 5 || SHARED->value[10] != 0);
+    EXPECT(SHARED->value[10], 0);
+    EXPECT_TRUE(SHARED->value[12] > 0);
+    EXPECT(info_of(svc.id).cause, EXO_HUNG);
+    unmake();
+}
+
+/* Takes all frames that its account has, and needs one more. */
+static int64_t starves(uint64_t unused)
+{
+    (void)unused;
+    OK(exo_map(0, page(300), 1, 0, 0, RW));
+    begin();
+    while (exo_frame_alloc(0, 1) >= 0)
+        ;
+    SHARED->value[8] = (uint64_t)exo_service_checkpoint();
+    WORD(page(300)) = 1;
+    return 0;
+}
+
+static void a_death_for_want_of_memory_is_one_like_others(void)
+{
+    make(starves, RS_POLICY_ALWAYS);
+    OK(rs_set_limit(svc.id, 3, 60000 * (uint64_t)MS));
+    OK(rs_start_service(svc.id));
+    UNTIL(info_of(svc.id).state == EXO_SERVICE_FAILED);
+    struct exo_service_info info = info_of(svc.id);
+    EXPECT(info.lives, 4);
+    EXPECT(info.cause, EXO_CRASHED);
+    EXPECT(info.fault_address, page(300));
+    EXPECT(info.trouble, 0); /* each came back */
+    EXPECT((int64_t)SHARED->value[8], EXO_ENOMEM);
+    EXPECT(SHARED->word[1], 4); /* from the beginning: there was no checkpoint */
+    unmake();
+}
+
 static int64_t collects(uint64_t unused)
 {
     struct exo_cap_info info;
@@ -820,6 +901,8 @@ int main(void)
         T(policies_and_limits_decide),
         T(memory_is_as_it_was_and_preserved_memory_as_it_is),
         T(checkpoint_is_where_later_lives_begin),
+        T(a_death_during_a_checkpoint_goes_back_to_the_one_before),
+        T(a_death_for_want_of_memory_is_one_like_others),
         T(capabilities_are_the_snapshots_and_the_kept_ones),
         T(what_a_device_may_write_stays_until_it_was_stopped),
         T(callers_are_told_and_capabilities_stay_good),
