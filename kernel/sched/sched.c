@@ -498,7 +498,8 @@ static void pick(void)
         return;
     }
     sched_charge();
-    cpu->slice_end = cpu->since + slice_ticks;
+    if (!cpu->queues[next->priority].head) /* else it is for the rest of its slice */
+        cpu->slice_end = cpu->since + slice_ticks;
     arm_for(cpu, next);
 }
 

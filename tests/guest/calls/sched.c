@@ -139,6 +139,18 @@ static void tiny_budgets_are_survived(void)
     thread_end(1, b);
 }
 
+/* It is renewed all the time, but the slice that it is part of is not. */
+static void a_tiny_budget_keeps_nobody_out(void)
+{
+    exo_cap a = spinner(0, 6), b = spinner(1, 6);
+
+    EXPECT(exo_sched_set(a, 6, 6, 18), EXO_OK);
+    sleep_for(30 * MS);
+    EXPECT_TRUE(ran(b, 300 * MS) >= 50 * MS);
+    thread_end(0, a);
+    thread_end(1, b);
+}
+
 static void sched_set_checks_its_arguments(void)
 {
     struct exo_thread_args args;
@@ -213,6 +225,7 @@ int main(void)
         T(limit_taken_back_counts_at_once),
         T(old_limits_do_not_end_later_sleeps),
         T(tiny_budgets_are_survived),
+        T(a_tiny_budget_keeps_nobody_out),
         T(sched_set_checks_its_arguments),
         T(yield_runs_the_next_and_the_one_that_is_named),
         T(a_masked_loop_does_not_keep_the_processor),
